@@ -1,0 +1,216 @@
+"""Our own models of business things, as held in the hub. No I/O.
+
+Money is decimal, in the currency of its document; instants are aware and UTC; ids of other systems are strings.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+Required = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+CountryCode = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")]
+
+
+class Entity(BaseModel):
+    """A thing in the hub. An unknown field is a mistake of a mapping, not something to carry along."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Address(Entity):
+    """A postal address with the person who receives there; `country` is ISO 3166 alpha-2 or empty."""
+
+    name: Text = ""
+    company: Text = ""
+    line1: Text = ""
+    line2: Text = ""
+    city: Text = ""
+    region: Text = ""
+    postcode: Text = ""
+    country: CountryCode = ""
+    phone: Text = ""
+    email: Text = ""
+
+
+class Customer(Entity):
+    """A person or company who buys."""
+
+    first_name: Text = ""
+    last_name: Text = ""
+    company: Text = ""
+    email: Text = ""
+    phone: Text = ""
+    group: Text = ""
+    website: Text = ""
+    billing: Address = Address()
+    shipping: Address = Address()
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not (self.email or self.last_name or self.first_name or self.company):
+            raise ValueError("a customer needs at least an e-mail, a name or a company")
+        return self
+
+
+class Component(Entity):
+    """What a bundle is made of."""
+
+    sku: Required
+    quantity: Annotated[int, Field(gt=0)]
+
+
+class Product(Entity):
+    """Something sold under a SKU."""
+
+    sku: Required
+    name: Text = ""
+    live: bool = True
+    stock_tracked: bool = True
+    components: tuple[Component, ...] = ()
+    tax_code: Text = ""
+    brand: Text = ""
+    options: dict[str, str] = {}
+    barcode: Text = ""
+
+    @property
+    def is_bundle(self) -> bool:
+        return bool(self.components)
+
+
+class StockLevel(Entity):
+    """What the warehouses of one Brightpearl account can still sell of one SKU.
+
+    `on_hand` is by warehouse id and already net of allocations (brightpearl.md §8.1); `committed` are units on shop
+    orders that Brightpearl's figures do not show yet.
+    """
+
+    sku: Required
+    on_hand: dict[str, int]
+    committed: Annotated[int, Field(ge=0)] = 0
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands, in our words; each system's own statuses map to these."""
+
+    INCOMPLETE = "incomplete"
+    AWAITING_PAYMENT = "awaiting_payment"
+    OPEN = "open"
+    PARTIALLY_SHIPPED = "partially_shipped"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+class LineKind(StrEnum):
+    """What a line of an order stands for."""
+
+    PRODUCT = "product"
+    CUSTOM = "custom"
+    GIFT_CERTIFICATE = "gift_certificate"
+    SHIPPING = "shipping"
+    HANDLING = "handling"
+    WRAPPING = "wrapping"
+    FEE = "fee"
+    ROUNDING = "rounding"
+
+
+class OrderLine(Entity):
+    """A line with its own absolute amounts: `net` and `tax` are for the whole quantity, after every discount.
+
+    `discount` is what was taken off (net, zero or more) and informs only; it is already subtracted.
+    """
+
+    key: Required
+    kind: LineKind
+    name: Text
+    quantity: Annotated[int, Field(gt=0)]
+    net: Decimal
+    tax: Decimal
+    sku: Text = ""
+    discount: Decimal = Decimal(0)
+
+    @model_validator(mode="after")
+    def _product_lines_have_a_sku(self) -> Self:
+        if self.kind is LineKind.PRODUCT and not self.sku:
+            raise ValueError(f"line {self.key} ({self.name}) is a product line without a SKU")
+        return self
+
+
+class Order(Entity):
+    """A sale. The lines, shipping and rounding included, add up to the totals to the penny."""
+
+    number: Required
+    placed_at: AwareDatetime
+    channel: Required
+    currency: CurrencyCode
+    exchange_rate: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    tax_inclusive: bool
+    status: OrderStatus
+    customer: Customer
+    billing: Address
+    delivery: Address
+    shipping_method: Text = ""
+    lines: tuple[OrderLine, ...]
+    total_net: Decimal
+    total_tax: Decimal
+    note: Text = ""
+
+    @property
+    def total(self) -> Decimal:
+        return self.total_net + self.total_tax
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        for what, total, lines in (
+            ("net", self.total_net, sum((line.net for line in self.lines), Decimal(0))),
+            ("tax", self.total_tax, sum((line.tax for line in self.lines), Decimal(0))),
+        ):
+            if total != lines:
+                raise ValueError(f"the lines add up to {what} {lines}, the order says {total}")
+        return self
+
+
+class PaymentKind(StrEnum):
+    """Brightpearl's own distinction (brightpearl.md §9.2)."""
+
+    RECEIPT = "receipt"
+    REFUND = "refund"
+    AUTHORISATION = "authorisation"
+    CAPTURE = "capture"
+
+
+class Payment(Entity):
+    """Money that moved, or was promised, for an order; `reference` is unique per movement."""
+
+    order_number: Required
+    reference: Required
+    kind: PaymentKind
+    method: Required
+    currency: CurrencyCode
+    exchange_rate: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    amount: Annotated[Decimal, Field(ge=0)]
+    paid_at: AwareDatetime
+
+
+class ShipmentLine(Entity):
+    """How many of an order's line left; `line` is the order line's key."""
+
+    line: Required
+    quantity: Annotated[int, Field(gt=0)]
+
+
+class Shipment(Entity):
+    """A parcel, or several, that left a warehouse together."""
+
+    order_number: Required
+    reference: Required
+    """The warehouse's own number of it, e.g. the goods-out note id."""
+    shipped_at: AwareDatetime
+    method: Text = ""
+    tracking: Text = ""
+    warehouse: Text = ""
+    lines: Annotated[tuple[ShipmentLine, ...], Field(min_length=1)]
