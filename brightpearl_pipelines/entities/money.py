@@ -1,6 +1,6 @@
 """Amounts of money: decimals in the currency's minor unit, never floats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ from babel.core import get_global
 @lru_cache(maxsize=256)
 def minor_unit(currency: str) -> Decimal:
     """The smallest amount of a currency: 0.01 for GBP, 1 for JPY, 0.001 for KWD (source: CLDR, through Babel)."""
-    fractions: dict[str, tuple[int, ...]] = get_global("currency_fractions")
+    fractions: Mapping[str, tuple[int, ...]] = get_global("currency_fractions")
     digits = fractions.get(currency, fractions["DEFAULT"])[0]
     return Decimal(1).scaleb(-digits)
 
