@@ -12,12 +12,17 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """One item of a stream as the API gave it, before it is stored."""
+    """One item of a stream as the API gave it, before it is stored.
+
+    A deletion usually comes with an empty payload; the store then keeps the last one that it knew.
+    `day` is the partition; `None` takes the UTC date of `modified_at`.
+    """
 
     id: str
     payload: Json
     modified_at: datetime | None = None
     deleted: bool = False
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Golden:
 
 
 class DeliveryState(StrEnum):
-    """pending → sent → confirmed; failed goes again when due; dead waits for a person.
+    """pending → sent → confirmed; failed goes again when due; dead waits for a person; discarded was given up on purpose.
 
     A delivery found `sent` was cut off before its answer was stored: it is looked up in the target, never sent blindly.
     """
@@ -61,6 +66,7 @@ class DeliveryState(StrEnum):
     CONFIRMED = "confirmed"
     FAILED = "failed"
     DEAD = "dead"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class Delivery:
     created_at: datetime | None = None
     sent_at: datetime | None = None
     confirmed_at: datetime | None = None
+    note: str | None = None
+    """Why it was discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,8 @@ class DeadLetter:
     note: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None
+    history: Sequence[Json] = ()
+    """What happened to it, oldest first: {"at": ISO instant, "did": "held" | "released" | …, "reason": …}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +166,18 @@ class ApiCall:
     attempt: int
     error: str | None = None
     run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two connections changed one field differently since they last agreed; survivorship chose the winner."""
+
+    entity: str
+    golden_id: UUID
+    field: str
+    winner_connection: str
+    winner_value: Any
+    loser_connection: str
+    loser_value: Any
+    id: int = 0
+    at: datetime | None = None
