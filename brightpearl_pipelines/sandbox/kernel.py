@@ -68,6 +68,10 @@ class SandboxClock:
             instant, self._frozen = self._frozen, None
             self.set(instant)
 
+    def reset(self) -> None:
+        """Go with the machine's clock again."""
+        self._offset, self._frozen = timedelta(), None
+
 
 @dataclass
 class Fault:
@@ -291,7 +295,7 @@ class Emulator:
         ]
 
 
-class _ConnectionCutError(Exception):
+class ConnectionCutError(Exception):
     """Raised after a half-sent answer, so that the server closes the connection."""
 
 
@@ -362,7 +366,7 @@ class _Intercepted:
             if message["type"] == "http.response.body":
                 body = message.get("body", b"")
                 await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-                raise _ConnectionCutError
+                raise ConnectionCutError
             await send(message)
 
         await self.inner(scope, receive, halved)
@@ -371,4 +375,4 @@ class _Intercepted:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"', "more_body": True})
-        raise _ConnectionCutError
+        raise ConnectionCutError
