@@ -56,7 +56,7 @@ class Golden:
 
 
 class DeliveryState(StrEnum):
-    """pending → sent → confirmed; failed goes again when due; dead waits for a person; discarded was given up on purpose.
+    """pending → sent → confirmed; failed goes again when due; dead waits for a person; discarded was given up.
 
     A delivery found `sent` was cut off before its answer was stored: it is looked up in the target, never sent blindly.
     """

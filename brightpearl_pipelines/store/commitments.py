@@ -1,0 +1,98 @@
+"""What shop orders have promised and Brightpearl's figures do not show yet.
+
+An order promises its quantities until it is reserved in Brightpearl (settled). From then on a figure fetched before
+that instant, or at it, still has to be reduced by them; a figure fetched later shows the reservation itself. A quantity
+that is withdrawn stays as a row of 0, so that readers of changes see it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from brightpearl_pipelines.store.database import Transaction, wait_for_turn
+
+
+def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mapping[str, int]) -> None:
+    """The order, seen in the connection, promises exactly these units by SKU; an empty mapping withdraws it.
+
+    Repeating it changes nothing. A settled order stays settled, whatever its quantities become; see `reopen`.
+    """
+    wait_for_turn(tx, "commitment")
+    tx.connection.execute(
+        "WITH wanted AS (SELECT sku, quantity FROM unnest(%s::text[], %s::integer[]) AS n (sku, quantity) "
+        "UNION ALL SELECT sku, 0 FROM sync.commitment "
+        "WHERE order_id = %s AND connection = %s AND quantity > 0 AND sku <> ALL (%s::text[])) "
+        "INSERT INTO sync.commitment AS c (order_id, connection, sku, quantity, settled_at, version, changed_at) "
+        "SELECT %s, %s, sku, quantity, "
+        "(SELECT max(settled_at) FROM sync.commitment WHERE order_id = %s AND connection = %s), "
+        "nextval('sync.version_seq'), %s FROM wanted "
+        "ON CONFLICT (order_id, connection, sku) DO UPDATE SET quantity = excluded.quantity, "
+        "version = excluded.version, changed_at = excluded.changed_at WHERE c.quantity <> excluded.quantity",
+        (
+            list(quantities),
+            list(quantities.values()),
+            order_id,
+            connection,
+            list(quantities),
+            order_id,
+            connection,
+            order_id,
+            connection,
+            tx.clock.now(),
+        ),
+    )
+
+
+def settle(tx: Transaction, order_id: UUID, at: datetime) -> None:
+    """The order was reserved in Brightpearl at that instant. The first call counts; a repeat changes nothing."""
+    wait_for_turn(tx, "commitment")
+    tx.connection.execute(
+        "UPDATE sync.commitment SET settled_at = %s, version = nextval('sync.version_seq'), changed_at = %s "
+        "WHERE order_id = %s AND settled_at IS NULL",
+        (at, tx.clock.now(), order_id),
+    )
+
+
+def reopen(tx: Transaction, order_id: UUID) -> None:
+    """The order's reservation is gone, or no longer what the order promises: its quantities count again in full."""
+    wait_for_turn(tx, "commitment")
+    tx.connection.execute(
+        "UPDATE sync.commitment SET settled_at = NULL, version = nextval('sync.version_seq'), changed_at = %s "
+        "WHERE order_id = %s AND settled_at IS NOT NULL",
+        (tx.clock.now(), order_id),
+    )
+
+
+def committed(
+    tx: Transaction, connection: str, skus: Iterable[str], fetched_at: Mapping[str, datetime]
+) -> dict[str, int]:
+    """Units by which the figure of each SKU, fetched at that instant, must be reduced; every SKU asked for is named.
+
+    For a SKU without a fetched figure everything that is known counts.
+    """
+    asked = list(dict.fromkeys(skus))
+    rows = tx.connection.execute(
+        "SELECT n.sku, coalesce(sum(c.quantity), 0)::bigint "
+        "FROM unnest(%s::text[], %s::timestamptz[]) AS n (sku, fetched_at) "
+        "LEFT JOIN sync.commitment AS c ON c.connection = %s AND c.sku = n.sku AND c.quantity > 0 "
+        "AND (c.settled_at IS NULL OR n.fetched_at IS NULL OR c.settled_at >= n.fetched_at) GROUP BY n.sku",
+        (asked, [fetched_at.get(sku) for sku in asked], connection),
+    )
+    sums: dict[str, int] = {row[0]: row[1] for row in rows}
+    return {sku: sums[sku] for sku in asked}
+
+
+def skus_changed_after(tx: Transaction, connection: str, version: int) -> tuple[set[str], int]:
+    """The SKUs whose promises changed after the version, withdrawn ones too, and the version to ask with next time."""
+    rows = tx.connection.execute(
+        "SELECT sku, max(version) FROM sync.commitment WHERE connection = %s AND version > %s GROUP BY sku",
+        (connection, version),
+    ).fetchall()
+    return {row[0] for row in rows}, max((row[1] for row in rows), default=version)
+
+
+def purge(tx: Transaction, before: datetime) -> int:
+    """Forget what was settled, or withdrawn, before that; returns how many rows. To be used with weeks, not minutes."""
+    return tx.connection.execute(
+        "DELETE FROM sync.commitment WHERE settled_at < %s OR (quantity = 0 AND changed_at < %s)", (before, before)
+    ).rowcount

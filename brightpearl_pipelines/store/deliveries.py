@@ -1,0 +1,223 @@
+"""Every write that is intended, before it is made; and what became of it.
+
+A row is committed before its call goes out. One that is found `sent` was cut off: whether the target has it is looked
+up there before anything is written again.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from brightpearl_pipelines.store.database import Transaction
+from brightpearl_pipelines.store.types import Delivery, DeliveryState, Json
+
+SUPERSEDED = "superseded before it was sent"
+
+_SELECT = sql.SQL(
+    "SELECT d.id, d.connection, d.entity, d.golden_id, d.kind, d.key, d.payload, d.after, d.state, d.attempts, "
+    "d.external_id, d.answer, d.error, d.next_attempt_at, d.created_at, d.sent_at, d.confirmed_at, d.note "
+    "FROM sync.delivery AS d "
+)
+
+
+def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
+    """Intend these writes, in this order; one whose (connection, key) was ever intended is left as it is.
+
+    Returns how many are new. Only connection, entity, golden_id, kind, key, payload and after of a row count.
+    """
+    new = list(rows)
+    if not new:
+        return 0
+    with tx.connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE incoming_delivery (n integer, connection text, entity text, golden_id uuid, kind text, "
+            "key text, payload bytea, after text[]) ON COMMIT DROP"
+        )
+        with cursor.copy("COPY incoming_delivery FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int4", "text", "text", "uuid", "text", "text", "bytea", "text[]"])
+            for n, row in enumerate(new):
+                sealed = tx.cipher.seal(row.payload)
+                after = list(row.after)
+                copy.write_row((n, row.connection, row.entity, row.golden_id, row.kind, row.key, sealed, after))
+        cursor.execute(
+            "INSERT INTO sync.delivery (connection, entity, golden_id, kind, key, payload, after, state, created_at) "
+            "SELECT connection, entity, golden_id, kind, key, payload, after, 'pending', %s "
+            "FROM incoming_delivery ORDER BY n ON CONFLICT (connection, key) DO NOTHING",
+            (tx.clock.now(),),
+        )
+        inserted = cursor.rowcount
+        cursor.execute("DROP TABLE incoming_delivery")
+    return inserted
+
+
+def due(tx: Transaction, connection: str, entity: str, limit: int) -> list[Delivery]:
+    """What may go now, oldest first, at most one of each golden record.
+
+    Pending ones, sent ones (cut off: look them up first) and failed ones whose time has come, if all that they come
+    after is confirmed and no earlier delivery of the same golden record in the connection is unfinished; a dead one is.
+    """
+    rows = tx.connection.execute(
+        _SELECT
+        + sql.SQL(
+            "WHERE d.connection = %s AND d.entity = %s AND d.state IN ('pending', 'sent', 'failed') "
+            "AND (d.state <> 'failed' OR d.next_attempt_at <= %s) "
+            "AND NOT EXISTS (SELECT FROM sync.delivery AS e "
+            "WHERE e.connection = d.connection AND e.golden_id = d.golden_id AND e.id < d.id "
+            "AND e.state IN ('pending', 'sent', 'failed', 'dead')) "
+            "AND NOT EXISTS (SELECT FROM unnest(d.after) AS earlier (key) "
+            "WHERE NOT EXISTS (SELECT FROM sync.delivery AS a "
+            "WHERE a.connection = d.connection AND a.key = earlier.key AND a.state = 'confirmed')) "
+            "ORDER BY d.id LIMIT %s"
+        ),
+        (connection, entity, tx.clock.now(), limit),
+    )
+    return [_delivery(tx, row) for row in rows]
+
+
+def mark_sent(tx: Transaction, ids: Iterable[int]) -> None:
+    """The calls go out after this commits: one more attempt each.
+
+    Raises LookupError, and so sends nothing, if one of them is confirmed, dead, discarded or unknown.
+    """
+    wanted = set(ids)
+    done = tx.connection.execute(
+        "UPDATE sync.delivery SET state = 'sent', attempts = attempts + 1, sent_at = %s, next_attempt_at = NULL "
+        "WHERE id = ANY(%s) AND state IN ('pending', 'sent', 'failed')",
+        (tx.clock.now(), list(wanted)),
+    ).rowcount
+    if done != len(wanted):
+        raise LookupError(f"{len(wanted) - done} of the deliveries {sorted(wanted)} cannot be sent (any more)")
+
+
+def confirm(tx: Transaction, id: int, external_id: str | None, answer: Json | None) -> None:
+    """The target has it, under this id. Raises LookupError when there is no such delivery."""
+    _update(
+        tx,
+        id,
+        "UPDATE sync.delivery SET state = 'confirmed', external_id = %s, answer = %s, error = NULL, "
+        "next_attempt_at = NULL, confirmed_at = %s WHERE id = %s",
+        (external_id, None if answer is None else tx.cipher.seal(answer), tx.clock.now(), id),
+    )
+
+
+def fail(tx: Transaction, id: int, error: str, next_attempt_at: datetime) -> None:
+    """The target surely does not have it; it goes again at that time. Raises LookupError when it does not exist."""
+    _update(
+        tx,
+        id,
+        "UPDATE sync.delivery SET state = 'failed', error = %s, next_attempt_at = %s WHERE id = %s",
+        (_sealed_error(tx, error), next_attempt_at, id),
+    )
+
+
+def kill(tx: Transaction, id: int, error: str) -> None:
+    """Another try would not help: a person has to look. What comes after it waits.
+
+    Raises LookupError when it does not exist.
+    """
+    _update(
+        tx,
+        id,
+        "UPDATE sync.delivery SET state = 'dead', error = %s, next_attempt_at = NULL WHERE id = %s",
+        (_sealed_error(tx, error), id),
+    )
+
+
+def revive(tx: Transaction, id: int) -> None:
+    """A dead or failed one goes again now. Raises LookupError when it is neither."""
+    _update(
+        tx,
+        id,
+        "UPDATE sync.delivery SET state = 'pending', next_attempt_at = NULL "
+        "WHERE id = %s AND state IN ('dead', 'failed')",
+        (id,),
+    )
+
+
+def discard(tx: Transaction, id: int, note: str) -> None:
+    """Give it up; what waits for its golden record's turn goes on. LookupError when it is confirmed or does not exist.
+
+    A delivery that names its key in `after` goes on waiting: what it builds on will never be there.
+    """
+    _update(
+        tx,
+        id,
+        "UPDATE sync.delivery SET state = 'discarded', note = %s, next_attempt_at = NULL "
+        "WHERE id = %s AND state <> 'confirmed'",
+        (note, id),
+    )
+
+
+def supersede(tx: Transaction, connection: str, golden_ids: Iterable[UUID], kind: str) -> int:
+    """Discard what was never sent of this kind: a newer absolute figure makes the older one pointless.
+
+    Returns how many were discarded. Those that were ever sent stay: what the target made of them has to be found out.
+    """
+    return tx.connection.execute(
+        "UPDATE sync.delivery SET state = 'discarded', note = %s, next_attempt_at = NULL "
+        "WHERE connection = %s AND golden_id = ANY(%s) AND kind = %s "
+        "AND state IN ('pending', 'failed') AND attempts = 0",
+        (SUPERSEDED, connection, list(golden_ids), kind),
+    ).rowcount
+
+
+def by_golden(tx: Transaction, golden_id: UUID) -> list[Delivery]:
+    """Everything that was ever to be written of a golden record, in order."""
+    rows = tx.connection.execute(_SELECT + sql.SQL("WHERE d.golden_id = %s ORDER BY d.id"), (golden_id,))
+    return [_delivery(tx, row) for row in rows]
+
+
+def by_keys(tx: Transaction, connection: str, keys: Iterable[str]) -> dict[str, Delivery]:
+    """The deliveries with these keys, as far as they exist."""
+    rows = tx.connection.execute(
+        _SELECT + sql.SQL("WHERE d.connection = %s AND d.key = ANY(%s)"), (connection, list(keys))
+    )
+    return {delivery.key: delivery for delivery in (_delivery(tx, row) for row in rows)}
+
+
+def counts(tx: Transaction) -> list[tuple[str, str, DeliveryState, int]]:
+    """(connection, entity, state, how many), sorted."""
+    rows = tx.connection.execute(
+        "SELECT connection, entity, state, count(*) FROM sync.delivery GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    return [(row[0], row[1], DeliveryState(row[2]), row[3]) for row in rows]
+
+
+def _update(tx: Transaction, delivery_id: int, statement: str, parameters: tuple[object, ...]) -> None:
+    if tx.connection.execute(statement, parameters).rowcount != 1:
+        raise LookupError(f"there is no delivery {delivery_id} in a state that allows this")
+
+
+def _sealed_error(tx: Transaction, error: str) -> bytes:
+    # What a target says in refusing often quotes the customer.
+    return tx.cipher.seal({"error": error})
+
+
+def _delivery(tx: Transaction, row: TupleRow) -> Delivery:
+    (
+        delivery_id, connection, entity, golden_id, kind, key, payload, after, state, attempts,
+        external_id, answer, error, next_attempt_at, created_at, sent_at, confirmed_at, note,
+    ) = row  # fmt: skip
+    return Delivery(
+        connection=connection,
+        entity=entity,
+        golden_id=golden_id,
+        kind=kind,
+        key=key,
+        payload=tx.cipher.open(payload),
+        after=tuple(after),
+        id=delivery_id,
+        state=DeliveryState(state),
+        attempts=attempts,
+        external_id=external_id,
+        answer=None if answer is None else tx.cipher.open(answer),
+        error=None if error is None else tx.cipher.open(error)["error"],
+        next_attempt_at=next_attempt_at,
+        created_at=created_at,
+        sent_at=sent_at,
+        confirmed_at=confirmed_at,
+        note=note,
+    )

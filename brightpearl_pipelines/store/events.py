@@ -1,0 +1,67 @@
+"""The inbox of webhooks: hints, each once, until they are dealt with.
+
+Ids are assigned before commit, so a reader who remembered the last one could pass over a slower writer's: every row has
+its own mark instead.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from brightpearl_pipelines.store.database import Transaction
+from brightpearl_pipelines.store.types import Event
+
+
+def add(tx: Transaction, event: Event) -> bool:
+    """Keep the event; False when one with this (connection, key) was kept before. `id` is ignored."""
+    return bool(
+        tx.connection.execute(
+            "INSERT INTO sync.event (connection, key, topic, payload, received_at) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (connection, key) DO NOTHING",
+            (
+                event.connection,
+                event.key,
+                event.topic,
+                tx.cipher.seal(event.payload),
+                event.received_at or tx.clock.now(),
+            ),
+        ).rowcount
+    )
+
+
+def pending(tx: Transaction, connection: str, topics: Sequence[str] | None, limit: int) -> list[Event]:
+    """What is not finished, oldest first; `topics` are prefixes, None means all."""
+    rows = tx.connection.execute(
+        "SELECT id, connection, key, topic, payload, received_at FROM sync.event "
+        "WHERE NOT done AND connection = %s AND (%s::text[] IS NULL "
+        "OR EXISTS (SELECT FROM unnest(%s::text[]) AS wanted (prefix) WHERE starts_with(topic, prefix))) "
+        "ORDER BY id LIMIT %s",
+        (connection, _list(topics), _list(topics), limit),
+    )
+    return [
+        Event(
+            connection=row[1], key=row[2], topic=row[3], payload=tx.cipher.open(row[4]), id=row[0], received_at=row[5]
+        )
+        for row in rows
+    ]
+
+
+def finish(tx: Transaction, ids: Iterable[int]) -> None:
+    """These are dealt with."""
+    tx.connection.execute("UPDATE sync.event SET done = true WHERE id = ANY(%s) AND NOT done", (list(ids),))
+
+
+def pending_count(tx: Transaction) -> dict[tuple[str, str], int]:
+    """How many are not finished, by (connection, topic)."""
+    rows = tx.connection.execute(
+        "SELECT connection, topic, count(*) FROM sync.event WHERE NOT done GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def purge(tx: Transaction, before: datetime) -> int:
+    """Forget finished events received before that; returns how many. A repeat of one is then a new event again."""
+    return tx.connection.execute("DELETE FROM sync.event WHERE done AND received_at < %s", (before,)).rowcount
+
+
+def _list(topics: Sequence[str] | None) -> list[str] | None:
+    return None if topics is None else list(topics)
