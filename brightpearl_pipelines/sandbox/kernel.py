@@ -11,7 +11,8 @@ import json
 import random
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,9 +69,15 @@ class SandboxClock:
             instant, self._frozen = self._frozen, None
             self.set(instant)
 
-    def reset(self) -> None:
-        """Go with the machine's clock again."""
-        self._offset, self._frozen = timedelta(), None
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Stand still and be set at will meanwhile; afterwards go on as if nothing had been."""
+        before = self._offset, self._frozen
+        self._frozen = self.now()
+        try:
+            yield
+        finally:
+            self._offset, self._frozen = before
 
 
 @dataclass
