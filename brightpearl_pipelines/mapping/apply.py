@@ -110,7 +110,7 @@ class _Run:
 
     def _apply(self, step: Step, scope: Scope, name: str, output: _Output) -> None:
         if step.when is not None and not isinstance(step.take, Each) and not _holds(step.when, scope):
-            value = step.default
+            value = copy.deepcopy(step.default)
         else:
             value = self._value(step, scope, name)
         if value is MISSING:
@@ -118,7 +118,7 @@ class _Run:
         targets = step.targets
         values = _parts(step, value, len(targets)) if step.split and len(targets) > 1 else [value]
         for target, part in zip(targets, values, strict=True):
-            _set(output, target, copy.deepcopy(part) if isinstance(part, dict | list) else part, name)
+            _set(output, target, part, name)
 
     def _value(self, step: Step, scope: Scope, name: str) -> Any:  # noqa: ANN401
         if isinstance(step.take, Each):
@@ -132,7 +132,7 @@ class _Run:
 
     def _absent(self, step: Step, scope: Scope, name: str, where: str) -> Any:  # noqa: ANN401
         if step.default is not MISSING or step.optional:
-            return step.default
+            return copy.deepcopy(step.default)
         suggestion = "Give `default`, or `optional: true` to leave the field out, if this may happen."
         raise MappingError(name, where, None, "a value must be there", suggestion)
 
@@ -195,7 +195,7 @@ class _Run:
                     ) from error
                 return MISSING if value is None else value
             case Constant(value=value):
-                return value
+                return copy.deepcopy(value)
         raise AssertionError(f"lists are taken elsewhere: {step.take}")
 
     def _converted(self, step: Step, value: Any, where: str, name: str) -> Any:  # noqa: ANN401
@@ -322,7 +322,7 @@ def _holds(condition: Condition, scope: Scope) -> bool:
 def _equals(value: object, expected: object) -> bool:
     if value is MISSING or expected is None:
         return value is MISSING and expected is None
-    if isinstance(value, abc.Mapping | list):
+    if isinstance(value, abc.Mapping | list | tuple):
         return False
     if isinstance(expected, int | Decimal) and not isinstance(expected, bool):
         try:

@@ -5,7 +5,7 @@ that is, decimals, instants and days as strings. No value is ever a float.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -49,6 +49,8 @@ class Conversion:
     def write(self, value: Any) -> Any:  # noqa: ANN401
         """From our value to the system's. Raises ConversionError."""
         refuse_floats(value)
+        if self.type is None and isinstance(value, date):
+            raise ConversionError("JSON has no dates", "Declare the type, datetime or date.")
         return self.wire(value if self.type is None else _WRITERS[self.type](self, value))
 
     def wire(self, value: Any) -> Any:  # noqa: ANN401
@@ -67,8 +69,14 @@ class Conversion:
 
 
 def refuse_floats(value: object) -> None:
-    """Floats have lost digits before we see them: JSON is to be decoded with Decimals."""
-    if isinstance(value, float):
+    """Floats have lost digits before we see them: JSON is to be decoded with Decimals. Looks into lists and objects."""
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            refuse_floats(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            refuse_floats(inner)
+    elif isinstance(value, float):
         raise ConversionError("numbers are never floats", "Decode the JSON with decimals (parse_float=Decimal).")
 
 

@@ -134,7 +134,7 @@ def expand(scope: Scope, path: FieldPath) -> Expansion:
         following: list[Scope] = []
         for found in frontier:
             children = list(_children(found.here, segment))
-            if not children and (segment != WILDCARD or not isinstance(found.here, Mapping | list)):
+            if not children and (segment != WILDCARD or not isinstance(found.here, Mapping | list | tuple)):
                 missing.append(f"{found.at}{segment}")
             for key, value in children:
                 keys = (*found.keys, key) if segment == WILDCARD else found.keys

@@ -1,0 +1,113 @@
+"""Spellings that mean the same, made the same: names, address lines, postcodes, e-mail addresses.
+
+Every function is idempotent, and gives up differences of spelling only: what may be another person stays different.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+# Letters that Unicode does not take apart into a base and a mark.
+_LETTERS: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t"}
+)
+_APOSTROPHES: Final = dict.fromkeys(map(ord, "'’‘ʼ`´"))
+_NOT_A_WORD: Final = re.compile(r"[\W_]+")
+
+_ABBREVIATIONS: Final = {
+    "street": "st",
+    "saint": "st",
+    "road": "rd",
+    "avenue": "ave",
+    "av": "ave",
+    "lane": "ln",
+    "drive": "dr",
+    "close": "cl",
+    "court": "ct",
+    "crescent": "cres",
+    "place": "pl",
+    "square": "sq",
+    "terrace": "ter",
+    "terr": "ter",
+    "gardens": "gdns",
+    "grove": "gr",
+    "boulevard": "blvd",
+    "bd": "blvd",
+    "highway": "hwy",
+    "parkway": "pkwy",
+    "apartment": "apt",
+    "building": "bldg",
+    "suite": "ste",
+    "north": "n",
+    "south": "s",
+    "east": "e",
+    "west": "w",
+    "strasse": "str",
+}
+
+# Providers that deliver name+anything@ to name@. At others the plus may be part of somebody's own name.
+_PLUS_TAGS: Final = re.compile(
+    r"(gmail|icloud|me|mac|msn|fastmail|protonmail|zoho|zohomail|hey|runbox|pobox)\.com"
+    r"|(outlook|hotmail|live)\.(com?\.)?[a-z]{2,3}"
+    r"|fastmail\.fm|proton\.me|pm\.me|protonmail\.ch|mailbox\.org|posteo\.(de|net)"
+)
+_SAME_DOMAINS: Final = {"googlemail.com": "gmail.com"}
+_NOBODY: Final = frozenset(["noreply", "donotreply", "noemail", "nomail", "none", "unknown", "invalid", "notprovided"])
+
+
+def plain(text: str) -> str:
+    """Lower case, Latin letters without accents, apostrophes gone, other punctuation as one space.
+
+    Marks of other scripts stay: in Japanese or Hindi they make another letter.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_LETTERS)
+    letters: list[str] = []
+    base = ""
+    for letter in unicodedata.normalize("NFKD", folded):
+        if not unicodedata.combining(letter):
+            base = letter
+        elif base.isascii() and base.isalpha():
+            continue
+        letters.append(letter)
+    composed = unicodedata.normalize("NFC", "".join(letters)).translate(_APOSTROPHES)
+    return _NOT_A_WORD.sub(" ", composed).strip()
+
+
+def address_line(text: str) -> str:
+    """A first address line with common words abbreviated: `12, High Street` is `12 high st`."""
+    return " ".join(_abbreviated(word) for word in plain(text).split())
+
+
+def _abbreviated(word: str) -> str:
+    if word.endswith("strasse") and word != "strasse":
+        return word.removesuffix("asse")
+    return _ABBREVIATIONS.get(word, word)
+
+
+def postcode(text: str, country: str) -> str:
+    """A postcode without spaces and dashes; in the United States without the four digits of the delivery point."""
+    code = plain(text).replace(" ", "")
+    return code[:5] if country.upper() == "US" and len(code) == 9 and code.isdecimal() else code
+
+
+def email(text: str) -> str | None:
+    """The mailbox behind an e-mail address, or None if it is not one, or visibly nobody's (noreply@, …@x.invalid).
+
+    Only the syntax is checked, nothing is asked of the network. Tags after a plus are dropped at providers known for
+    them, dots at Gmail.
+    """
+    try:
+        checked = validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        return None
+    # Not casefold(): that would make one mailbox of maße@ and masse@.
+    local, domain = checked.local_part.lower(), checked.domain.lower()
+    domain = _SAME_DOMAINS.get(domain, domain)
+    if _PLUS_TAGS.fullmatch(domain):
+        local = local.partition("+")[0] or local
+    if domain == "gmail.com":
+        local = local.replace(".", "") or local
+    nobody = re.sub(r"[._-]", "", local) in _NOBODY or domain.rpartition(".")[2] == "invalid"
+    return None if nobody else f"{local}@{domain}"
