@@ -1,0 +1,77 @@
+"""The BigCommerce emulator: a shop with its API in front and shoppers and clerks inside."""
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from brightpearl_pipelines.sandbox.bigcommerce import checkout, hooks, inventory, populate
+from brightpearl_pipelines.sandbox.bigcommerce.customer_book import ADDRESS_TEXTS, change_address, change_customer
+from brightpearl_pipelines.sandbox.bigcommerce.endpoints import ENDPOINTS
+from brightpearl_pipelines.sandbox.bigcommerce.gateway import WINDOW, Gateway, rate_headers, too_many
+from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
+from brightpearl_pipelines.sandbox.bigcommerce.wire import Json, JsonObject
+from brightpearl_pipelines.sandbox.world import DraftOrder, World
+
+
+class BigCommerceEmulator(Shop):
+    """Serves one shop under `/stores/{hash}/v2|v3`. See `Shop` for its state and `DEFAULTS` for its settings."""
+
+    def routes(self) -> Sequence[BaseRoute]:
+        gateway = Gateway(self, ENDPOINTS)
+        methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"]
+        return [Route("/stores/{store_hash}/{path:path}", gateway.endpoint, methods=methods)]
+
+    def credentials(self) -> JsonObject:
+        """What a client needs: the store-level API account."""
+        return {
+            "base_url": f"{self.base_url}/stores/{self.hash}",
+            "store_hash": self.hash,
+            "access_token": self.settings["access_token"],
+            "client_id": self.settings["client_id"],
+            "client_secret": self.settings["client_secret"],
+        }
+
+    def throttled(self) -> Response:
+        """429 with the four headers and X-Retry-After; a fault of kind `status` with 429 gives one without (§1.3)."""
+        quota = int(self.settings["requests_per_30_seconds"])
+        response = too_many()
+        response.headers.update(rate_headers(quota, quota, WINDOW / 30, limited=True))
+        return response
+
+    def restored(self) -> None:
+        """Indexes and waiting timers, after a restart."""
+        self.rebuild_indexes()
+        hooks.resume(self)
+        inventory.resume(self)
+
+    def populate(self, world: World) -> None:
+        """Fill the empty shop; ValueError when two products share a SKU but for its case."""
+        populate.fill(self, world)
+
+    # -- shoppers and clerks --------------------------------------------------------------------------------------
+
+    def place_order(self, draft: DraftOrder) -> int:
+        """A checkout; returns the order's id.
+
+        ValueError, nothing changed, for an unknown SKU, currency or status, or a discount above the lines' worth.
+        """
+        return checkout.place(self, draft)
+
+    def cancel_order(self, order_id: int) -> None:
+        """Set an order to Cancelled; stock returns if the shop's settings say so. KeyError for an unknown order."""
+        checkout.cancel(self, order_id)
+
+    def update_customer(self, customer_id: int, **changes: Json) -> None:
+        """Change a customer, or their first address where a field belongs to it. KeyError for an unknown customer."""
+        customer = self.need("customers", customer_id)
+        addresses = self.children("addresses", customer_id)
+        own = {name: value for name, value in changes.items() if name in customer}
+        others = {name: value for name, value in changes.items() if name not in customer}
+        unknown = set(others) - set(ADDRESS_TEXTS)
+        if unknown or (others and not addresses):
+            raise KeyError(f"customer {customer_id} has no field {', '.join(sorted(unknown or others))}")
+        if own:
+            change_customer(self, customer, own)
+        if others:
+            change_address(self, addresses[0], others)
