@@ -120,7 +120,7 @@ def acquire(tx: Transaction, account: str, allowance: Allowance, *, lease: timed
 
 
 def enter(tx: Transaction, account: str, *, lease: timedelta) -> Verdict:
-    """Like `acquire` for a call that the limit does not count, such as a token request: only a closed account stops it."""
+    """Like `acquire` for a call that no limit counts, such as a token request; only a closed account stops it."""
     now = tx.clock.now()
     probe = tx.connection.execute(
         """UPDATE sync.api_budget SET probe_until = %s
