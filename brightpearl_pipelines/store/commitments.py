@@ -13,11 +13,12 @@ from brightpearl_pipelines.store.database import Transaction, wait_for_turn
 
 
 def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mapping[str, int]) -> None:
-    """The order, seen in the connection, promises exactly these units by SKU; an empty mapping withdraws it.
+    """The order, seen in the connection, promises exactly these units by SKU; an empty mapping withdraws it all.
 
     Repeating it changes nothing. A settled order stays settled, whatever its quantities become; see `reopen`.
     """
     wait_for_turn(tx, "commitment")
+    promised = {sku: quantity for sku, quantity in quantities.items() if quantity}
     tx.connection.execute(
         "WITH wanted AS (SELECT sku, quantity FROM unnest(%s::text[], %s::integer[]) AS n (sku, quantity) "
         "UNION ALL SELECT sku, 0 FROM sync.commitment "
@@ -29,11 +30,11 @@ def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mappin
         "ON CONFLICT (order_id, connection, sku) DO UPDATE SET quantity = excluded.quantity, "
         "version = excluded.version, changed_at = excluded.changed_at WHERE c.quantity <> excluded.quantity",
         (
-            list(quantities),
-            list(quantities.values()),
+            list(promised),
+            list(promised.values()),
             order_id,
             connection,
-            list(quantities),
+            list(promised),
             order_id,
             connection,
             order_id,

@@ -165,6 +165,10 @@ def sqlalchemy_url(url: str) -> str:
 # -- migrations ---------------------------------------------------------------------------------------------------
 
 
+class NotMigrated(ConfigurationError):
+    """The database is behind what this version needs; `migrate` helps."""
+
+
 def migrate(url: str) -> None:
     """Bring the database to the newest revision, in one transaction; nothing happens if it is there already.
 
@@ -179,7 +183,7 @@ def migrate(url: str) -> None:
 
 
 def check_migrated(url: str) -> None:
-    """Raise ConfigurationError unless the database is at the newest revision."""
+    """Raise NotMigrated if the database is behind the newest revision, ConfigurationError if it is ahead or away."""
     with _engine_connection(url) as connection:
         context = MigrationContext.configure(connection, opts={"version_table_schema": "sync"})
         present = context.get_current_revision()
@@ -192,7 +196,7 @@ def check_migrated(url: str) -> None:
             f"the database is at revision {present}, which this version does not know: a newer version of "
             "brightpearl_pipelines has used it; install that one"
         )
-    raise ConfigurationError(
+    raise NotMigrated(
         f"the database is at revision {present or 'none'}, this version needs {newest}: start any `bpp` command that "
         "uses the store; it migrates by itself"
     )
@@ -202,10 +206,11 @@ def check_migrated(url: str) -> None:
 def _engine_connection(url: str) -> Iterator[sqlalchemy.Connection]:
     engine = sqlalchemy.create_engine(sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
     try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+        connection = engine.connect()
+    except sqlalchemy.exc.OperationalError as error:
+        raise ConfigurationError(f"the database cannot be reached, check DATABASE_URL: {error.orig}") from error
+    with connection, connection.begin():
+        yield connection
 
 
 def _alembic_config() -> Config:

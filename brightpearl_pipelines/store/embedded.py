@@ -7,7 +7,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from brightpearl_pipelines.clock import Clock, SystemClock
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.store import vault
 from brightpearl_pipelines.store.crypto import HOW_TO_MAKE_A_KEY, Cipher
-from brightpearl_pipelines.store.database import Store, check_migrated, migrate
+from brightpearl_pipelines.store.database import NotMigrated, Store, check_migrated, migrate
 
 with warnings.catch_warnings():
     # On import it looks for the user's runtime folder and warns where there is none, as in most containers; the
@@ -89,11 +89,12 @@ def open_store(clock: Clock | None = None, *, run: str | None = None) -> Store:
     cipher = Cipher(encryption_keys())
     try:
         check_migrated(url)
-    except ConfigurationError:
+    except NotMigrated:
         migrate(url)
-        check_migrated(url)
-    store = Store(url, cipher, clock or SystemClock(), run=run)
-    _check_keys(store)
+    with ExitStack() as on_failure:
+        store = on_failure.enter_context(Store(url, cipher, clock or SystemClock(), run=run))
+        _check_keys(store)
+        on_failure.pop_all()
     return store
 
 

@@ -253,21 +253,8 @@ STATEMENTS = (
     """,
 )
 
-TABLES = (
-    "record, golden, crosswalk, match_key, agreed, match_review, conflict, delivery, dead_letter, event, position, "
-    "commitment, api_call, api_permit, api_budget, vault"
-)
-
 
 def upgrade() -> None:
-    """Create everything."""
+    """Create everything. There is no way back that would keep the data, hence no downgrade: restore a backup."""
     for statement in STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Drop everything, data included; schema `sync` stays, since Alembic's own table is in it."""
-    for table in TABLES.split(", "):
-        op.execute(f"DROP TABLE sync.{table}")
-    op.execute("DROP SEQUENCE sync.version_seq")
-    op.execute("DROP SCHEMA reports")
