@@ -160,9 +160,13 @@ class _Run:
             except MappingError as error:
                 self.errors.append(error)
                 continue
-            if keyed and output.key is not None:
+            if not keyed:
+                values.append(output.document)
+            elif output.key is None or output.key in by_key:
+                suggestion = "Every item needs a key of its own."
+                self.errors.append(MappingError(inner, path.text, output.key, "items are put at their key", suggestion))
+            else:
                 by_key[output.key] = output.document
-            values.append(output.document)
         return by_key if keyed else values
 
     def _item(self, step: Step, element: Scope, name: str) -> "_Output | _Scalar":

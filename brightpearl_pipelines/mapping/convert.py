@@ -59,7 +59,7 @@ class Conversion:
             case "string":
                 return to_text(value)
             case "integer":
-                return to_integer(value)
+                return int(value) if isinstance(value, bool) else to_integer(value)
             case "number":
                 number = to_decimal(value)
                 return int(number) if number == number.to_integral_value() and self.scale is None else number
@@ -112,7 +112,10 @@ def to_decimal(value: object) -> Decimal:
 
 def to_integer(value: object) -> int:
     """A whole number; "2.0000" is one, 2.5 is not. Raises ConversionError."""
-    number = to_decimal(value)
+    try:
+        number = to_decimal(value)
+    except ConversionError as error:
+        raise ConversionError("type integer", "Give a whole number, or a string that holds one.") from error
     if number != number.to_integral_value():
         _fail("integer", "Give a whole number, or declare the type decimal.")
     return int(number)

@@ -43,7 +43,7 @@ def _calculation(value: object) -> Calculation:
 def _zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(str(value))
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:  # all three, depending on how wrong the name is
         raise ValueError("not a time zone") from error
 
 

@@ -50,7 +50,7 @@ _ABBREVIATIONS: Final = {
 # Providers that deliver name+anything@ to name@. At others the plus may be part of somebody's own name.
 _PLUS_TAGS: Final = re.compile(
     r"(gmail|icloud|me|mac|msn|fastmail|protonmail|zoho|zohomail|hey|runbox|pobox)\.com"
-    r"|(outlook|hotmail|live)\.(com?\.)?[a-z]{2,3}"
+    r"|(outlook|hotmail|live)\.(com|co\.uk|com\.(au|br|mx)|co\.jp|be|ca|de|dk|es|fr|ie|it|nl|no|se)"
     r"|fastmail\.fm|proton\.me|pm\.me|protonmail\.ch|mailbox\.org|posteo\.(de|net)"
 )
 _SAME_DOMAINS: Final = {"googlemail.com": "gmail.com"}
