@@ -1,11 +1,12 @@
 """The BigCommerce emulator: a shop with its API in front and shoppers and clerks inside."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from brightpearl_pipelines.sandbox.bigcommerce import checkout, hooks, inventory, populate
+from brightpearl_pipelines.sandbox.bigcommerce import checkout, hooks, inventory, payments, populate, refunds
 from brightpearl_pipelines.sandbox.bigcommerce.customer_book import ADDRESS_TEXTS, change_address, change_customer
 from brightpearl_pipelines.sandbox.bigcommerce.endpoints import ENDPOINTS
 from brightpearl_pipelines.sandbox.bigcommerce.gateway import WINDOW, Gateway, rate_headers, too_many
@@ -44,6 +45,8 @@ class BigCommerceEmulator(Shop):
         self.rebuild_indexes()
         hooks.resume(self)
         inventory.resume(self)
+        payments.resume(self)
+        refunds.resume(self)
 
     def populate(self, world: World) -> None:
         """Fill the empty shop; ValueError when two products share a SKU but for its case."""
@@ -61,6 +64,16 @@ class BigCommerceEmulator(Shop):
     def cancel_order(self, order_id: int) -> None:
         """Set an order to Cancelled; stock returns if the shop's settings say so. KeyError for an unknown order."""
         checkout.cancel(self, order_id)
+
+    def refund_order(
+        self, order_id: int, items: list[tuple[int, int]], amount_override: Decimal | None = None, reason: str = ""
+    ) -> int:
+        """A clerk refunds quantities of lines by order product id; returns the refund's id.
+
+        `amount_override` is paid back in place of what the lines come to. ValueError when more is asked than is left or
+        the order is not paid, KeyError for an unknown order.
+        """
+        return refunds.by_clerk(self, order_id, items, amount_override, reason)
 
     def update_customer(self, customer_id: int, **changes: Json) -> None:
         """Change a customer, or their first address where a field belongs to it. KeyError for an unknown customer."""

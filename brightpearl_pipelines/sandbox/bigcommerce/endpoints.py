@@ -1,6 +1,16 @@
 """Every endpoint that the emulator serves, with the OAuth scope it asks for (bigcommerce.md §1.4)."""
 
-from brightpearl_pipelines.sandbox.bigcommerce import catalog, hooks_api, inventory, orders, payments, shipments
+from brightpearl_pipelines.sandbox.bigcommerce import (
+    catalog,
+    hooks_api,
+    inventory,
+    metafields,
+    order_writes,
+    orders,
+    payments,
+    refunds,
+    shipments,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.gateway import Endpoint, endpoint
 
 ORDERS = "store_v2_orders"
@@ -19,6 +29,11 @@ ORDER_ENDPOINTS = (
     endpoint("GET", "/v2/orders", ORDERS, orders.list_orders),
     endpoint("GET", "/v2/orders/count", ORDERS, orders.count_orders),
     endpoint("GET", _order, ORDERS, orders.get_order),
+    endpoint("POST", "/v2/orders", ORDERS, order_writes.create_order),
+    endpoint("DELETE", "/v2/orders", ORDERS, order_writes.archive_orders),
+    endpoint("PUT", _order, ORDERS, order_writes.update_order),
+    endpoint("DELETE", _order, ORDERS, order_writes.archive_order),
+    endpoint("PUT", f"{_order}/shipping_addresses/{{address_id}}", ORDERS, order_writes.put_address),
     endpoint("GET", f"{_order}/products", ORDERS, orders.list_lines),
     endpoint("GET", f"{_order}/products/{{line_id}}", ORDERS, orders.get_line),
     endpoint("GET", f"{_order}/shipping_addresses", ORDERS, orders.list_addresses),
@@ -45,6 +60,12 @@ PAYMENT_ENDPOINTS = (
     endpoint("GET", "/v3/orders/{order_id}/transactions", TRANSACTIONS, payments.transactions),
     endpoint("POST", "/v3/orders/{order_id}/payment_actions/capture", TRANSACTIONS, payments.capture),
     endpoint("POST", "/v3/orders/{order_id}/payment_actions/void", TRANSACTIONS, payments.void),
+    endpoint("POST", "/v3/orders/{order_id}/payment_actions/refund_quotes", TRANSACTIONS, refunds.create_quote),
+    endpoint("POST", "/v3/orders/{order_id}/payment_actions/refunds", TRANSACTIONS, refunds.create_refund),
+    endpoint("GET", "/v3/orders/{order_id}/payment_actions/refunds", TRANSACTIONS, refunds.list_order_refunds),
+    endpoint("GET", "/v3/orders/payment_actions/refunds", TRANSACTIONS, refunds.list_refunds),
+    endpoint("GET", "/v3/orders/payment_actions/refunds/{refund_id}", TRANSACTIONS, refunds.get_refund),
+    *metafields.endpoints_for(metafields.ORDER, "/v3/orders/{order_id}", ORDERS, "/v3/orders/metafields"),
 )
 
 _product = "/v3/catalog/products/{product_id}"
@@ -56,6 +77,8 @@ CATALOG_ENDPOINTS = (
     endpoint("GET", f"{_product}/variants", PRODUCTS, catalog.list_product_variants),
     endpoint("GET", f"{_product}/variants/{{variant_id}}", PRODUCTS, catalog.get_variant),
     endpoint("GET", f"{_product}/options", PRODUCTS, catalog.list_options),
+    *metafields.endpoints_for(metafields.PRODUCT, _product, PRODUCTS),
+    *metafields.endpoints_for(metafields.VARIANT, f"{_product}/variants/{{variant_id}}", PRODUCTS),
 )
 
 INVENTORY_ENDPOINTS = (

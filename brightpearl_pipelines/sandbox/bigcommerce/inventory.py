@@ -1,7 +1,7 @@
 """Inventory V3: adjustments that are accepted first and applied later, items, settings (bigcommerce.md §4)."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -27,11 +27,6 @@ PAGE_MOST = 1000
 IDENTITIES: tuple[str, ...] = ("sku", "variant_id", "product_id")
 SETTINGS: dict[str, type] = {"safety_stock": int, "is_in_stock": bool, "warning_level": int, "bin_picking_number": str}
 NOT_VALID = "Payload contains invalid fields"
-
-
-def _accepted(shop: Shop) -> Response:
-    """The answer of every inventory write: accepted, to be seen later."""
-    return json_answer({"transaction_id": str(uuid.UUID(bytes=shop.rng.randbytes(16), version=4))})
 
 
 # -- whom an item means ----------------------------------------------------------------------------------------------
@@ -85,12 +80,7 @@ def _mismatch(name: str, value: Json, mode: str, way: str) -> Refusal:
 
 def put_absolute(shop: Shop, call: Call) -> Response:
     """PUT /v3/inventory/adjustments/absolute: sets the level; idempotent by nature."""
-    moves = _read(shop, call, lowest=0)
-
-    def apply(key: str, location_id: int, quantity: int) -> None:
-        stock.set_absolute(shop, key, location_id, quantity)
-
-    return _queue(shop, "absolute", moves, apply)
+    return _queue(shop, "absolute", _read(shop, call, lowest=0))
 
 
 def post_relative(shop: Shop, call: Call) -> Response:
@@ -103,11 +93,7 @@ def post_relative(shop: Shop, call: Call) -> Response:
             raise Refusal(422, f"Items with identity: [{identity}] requires absolute adjustment before relative")
         if quantity < 0 and stock.available(level) + quantity < 0:
             raise Refusal(422, str(shop.settings["insufficient_stock_title"]).format(identity=identity))
-
-    def apply(key: str, location_id: int, quantity: int) -> None:
-        stock.move(shop, key, location_id, quantity, by_order=False)
-
-    return _queue(shop, "relative", moves, apply)
+    return _queue(shop, "relative", moves)
 
 
 Move = tuple[str, int, int]
@@ -144,34 +130,36 @@ def _read(shop: Shop, call: Call, lowest: int) -> list[Move]:
     return moves
 
 
-def _queue(shop: Shop, kind: str, moves: list[Move], apply: Callable[[str, int, int], None]) -> Response:
-    """Apply the moves after the shop's delay, first in first out."""
+def _queue(shop: Shop, kind: str, moves: Sequence[tuple[str, int, Json]]) -> Response:
+    """Apply the moves after the shop's delay, first in first out.
+
+    Meanwhile they wait in a collection, so that a restart between acceptance and application loses nothing.
+    """
     id_ = shop.next_id("adjustments")
-    # Kept as JSON too, so that a restart between acceptance and application loses nothing.
     shop.put("pending_adjustments", id_, {"id": id_, "kind": kind, "moves": [list(move) for move in moves]})
+    shop.after(float(shop.settings["inventory_delay_seconds"]), partial(_apply, shop, id_))
+    return json_answer({"transaction_id": str(uuid.UUID(bytes=shop.rng.randbytes(16), version=4))})
 
-    async def run() -> None:
-        shop.drop("pending_adjustments", id_)
-        for move in moves:
-            apply(*move)
 
-    shop.after(float(shop.settings["inventory_delay_seconds"]), run)
-    return _accepted(shop)
+async def _apply(shop: Shop, id_: int) -> None:
+    """Do what was accepted; a product that was deleted meanwhile is passed over."""
+    waiting = shop.need("pending_adjustments", id_)
+    shop.drop("pending_adjustments", id_)
+    for key, location_id, value in waiting["moves"]:
+        if shop.get("products" if key[0] == "p" else "variants", key[1:]) is None:
+            continue
+        if waiting["kind"] == "absolute":
+            stock.set_absolute(shop, key, location_id, value)
+        elif waiting["kind"] == "relative":
+            stock.move(shop, key, location_id, value, by_order=False)
+        else:
+            stock.ensure_level(stock.record_of(shop, key), location_id).update(value)
 
 
 def resume(shop: Shop) -> None:
-    """Apply at once what a restart found accepted and not applied."""
-
-    async def run(id_: int, kind: str, moves: list[Move]) -> None:
-        shop.drop("pending_adjustments", id_)
-        for key, location_id, quantity in moves:
-            if kind == "absolute":
-                stock.set_absolute(shop, key, location_id, quantity)
-            else:
-                stock.move(shop, key, location_id, quantity, by_order=False)
-
-    for waiting in shop.collection("pending_adjustments").values():
-        shop.after(0.0, partial(run, waiting["id"], waiting["kind"], [tuple(move) for move in waiting["moves"]]))
+    """Set the timers of what a restart found accepted and not applied."""
+    for waiting in shop.collections["pending_adjustments"].values():
+        shop.after(0.0, partial(_apply, shop, waiting["id"]))
 
 
 # -- reads -----------------------------------------------------------------------------------------------------------
@@ -271,18 +259,10 @@ def put_location_items(shop: Shop, call: Call) -> Response:
     entries = call.object_body().get("settings")
     if not isinstance(entries, list) or not entries or len(entries) > MOST_ITEMS:
         raise Refusal(422, NOT_VALID, errors={"settings": f"must contain 1 to {MOST_ITEMS} entries"})
-    changes = [_setting(shop, place, entry) for place, entry in enumerate(entries)]
-
-    async def run() -> None:
-        for key, values in changes:
-            stock.ensure_level(stock.record_of(shop, key), location_id).update(values)
-        shop.touch()
-
-    shop.after(float(shop.settings["inventory_delay_seconds"]), run)
-    return _accepted(shop)
+    return _queue(shop, "settings", [_setting(shop, place, entry, location_id) for place, entry in enumerate(entries)])
 
 
-def _setting(shop: Shop, place: int, entry: JsonObject) -> tuple[str, JsonObject]:
+def _setting(shop: Shop, place: int, entry: JsonObject, location_id: int) -> tuple[str, int, JsonObject]:
     name, value = _identity(entry.get("identity") or {}, f"setting.{place}.identity")
     given = {field: entry[field] for field in SETTINGS if entry.get(field) is not None}
     if not given:
@@ -291,4 +271,4 @@ def _setting(shop: Shop, place: int, entry: JsonObject) -> tuple[str, JsonObject
     for field, each in given.items():
         if type(each) is not SETTINGS[field] or (type(each) is int and each < 0):
             raise Refusal(422, NOT_VALID, errors={f"setting.{place}.{field}": "invalid value"})
-    return resolve(shop, name, value), given
+    return resolve(shop, name, value), location_id, given

@@ -148,8 +148,13 @@ def coupon_discount(code: str) -> JsonObject:
 # -- totals ----------------------------------------------------------------------------------------------------------
 
 
-def write_taxes(shop: Shop, order: JsonObject, rates: Mapping[int, Decimal], shipping_rate: Decimal) -> None:
-    """Compute the order's tax rows anew: tax falls on what is left after discounts (§8.12)."""
+def write_taxes(
+    shop: Shop, order: JsonObject, rates: Mapping[int, Decimal], shipping_rate: Decimal | None = None
+) -> None:
+    """Compute the order's tax rows anew: tax falls on what is left after discounts (§8.12).
+
+    `shipping_rate` None: worked out of the shipping cost's two sides.
+    """
     rule = rule_of(shop, order)
     rows: list[list[Any]] = []
     for line in shop.children("order_products", order["id"]):
@@ -160,6 +165,8 @@ def write_taxes(shop: Shop, order: JsonObject, rates: Mapping[int, Decimal], shi
     shipping_tax = Decimal(order["shipping_cost_tax"])
     if shipping_tax:
         addresses = shop.index.children["order_addresses"].get(order["id"], [])
+        if shipping_rate is None:
+            shipping_rate = (shipping_tax * 100 / Decimal(order["shipping_cost_ex_tax"])).quantize(CENT)
         rows.append([0, "shipping", money(shipping_rate), money(shipping_tax), 0, addresses[0] if addresses else 0])
     old = shop.get("order_taxes", order["id"])
     first = shop.sequences.get("order_tax_rows", 0) + 1
@@ -225,8 +232,11 @@ def modified(shop: Shop, order: JsonObject, *, tell: bool = True) -> None:
         emit_order(shop, order, "updated")
 
 
-def set_status(shop: Shop, order: JsonObject, status_id: int) -> None:
-    """Change the status; stock moves as the shop's settings say, money never does (§2.6)."""
+def set_status(shop: Shop, order: JsonObject, status_id: int, *, restock: bool = True) -> None:
+    """Change the status; stock moves as the shop's settings say, money never does (§2.6).
+
+    `restock` False: as a refund through the API, which puts nothing back (§8.7).
+    """
     previous = order["status_id"]
     if previous == status_id:
         return
@@ -234,7 +244,7 @@ def set_status(shop: Shop, order: JsonObject, status_id: int) -> None:
     order["status"] = order["custom_status"] = status_name(status_id)
     emit_status(shop, order, previous)
     if status_id in STOCK_RETURNS:
-        if shop.inventory_setting("refund_order_stock_adjustment", order["channel_id"]):
+        if restock and shop.inventory_setting("refund_order_stock_adjustment", order["channel_id"]):
             stock.give_back_all(shop, order)
     else:
         stock.take_for_order(shop, order)

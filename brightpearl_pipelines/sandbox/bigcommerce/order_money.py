@@ -70,6 +70,12 @@ def line_from_net(net: Decimal, quantity: int, rate: Decimal, rule: TaxRule) -> 
     return PricedLine(quantity, rate, unit, _line_total(unit, quantity, rate, rule))
 
 
+def line_from_gross(gross: Decimal, quantity: int, rate: Decimal, rule: TaxRule) -> PricedLine:
+    """A line from its unit price with tax, as an inclusive shop's staff enter it."""
+    unit = Amount(gross, gross - tax_within(gross, rate, rule), gross)
+    return PricedLine(quantity, rate, unit, _line_total(unit, quantity, rate, rule))
+
+
 def line_from_pair(ex: Decimal, inc: Decimal, quantity: int, rule: TaxRule) -> PricedLine:
     """A line whose unit price was given on both sides: the tax is what lies between them."""
     unit = Amount(inc if rule.inclusive else ex, ex, inc)

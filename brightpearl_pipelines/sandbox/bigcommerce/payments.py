@@ -13,6 +13,7 @@ from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     JsonObject,
     Refusal,
     iso,
+    json_answer,
     nothing,
     number,
     v3_slice,
@@ -99,28 +100,34 @@ def transactions(shop: Shop, call: Call) -> Response:
     return v3_slice(call, found) if found else nothing()
 
 
+SETTLING = {"capture pending": ("captured", "capture"), "void pending": ("void", "void")}
+"""What a pending payment becomes, and the transaction that says so."""
+
+
 def capture(shop: Shop, call: Call) -> Response:
     """POST …/payment_actions/capture: "capture pending" now, captured later."""
-    return _settle(shop, call, "capture pending", "captured", "capture")
+    return _settle(shop, call, "capture pending")
 
 
 def void(shop: Shop, call: Call) -> Response:
     """POST …/payment_actions/void: "void pending" now, void later."""
-    return _settle(shop, call, "void pending", "void", "void")
+    return _settle(shop, call, "void pending")
 
 
-def _settle(shop: Shop, call: Call, pending: str, settled: str, event: str) -> Response:
+def _settle(shop: Shop, call: Call, pending: str) -> Response:
     order = need_order(shop, call)
     if order["payment_status"] != "authorized":
-        raise Refusal(
-            422, f"The order's payment cannot be settled: it is {order['payment_status'] or 'not authorized'}."
-        )
+        state = order["payment_status"] or "not authorized"
+        raise Refusal(422, f"The order's payment cannot be settled: it is {state}.")
     order["payment_status"] = pending
     modified(shop, order)
+    _settle_later(shop, order)
+    return json_answer({}, 201)
 
+
+def _settle_later(shop: Shop, order: JsonObject) -> None:
     async def settle() -> None:
-        if order["payment_status"] != pending:
-            return
+        settled, event = SETTLING[order["payment_status"]]
         order["payment_status"] = settled
         first = shop.children("transactions", order["id"])
         reference = first[0]["id"] if first else None
@@ -128,4 +135,10 @@ def _settle(shop: Shop, call: Call, pending: str, settled: str, event: str) -> R
         modified(shop, order)
 
     shop.after(float(shop.settings["payment_delay_seconds"]), settle)
-    return Response(status_code=201)
+
+
+def resume(shop: Shop) -> None:
+    """Set the timers of payments that a restart found pending."""
+    for order in shop.collections["orders"].values():
+        if order["payment_status"] in SETTLING:
+            _settle_later(shop, order)

@@ -31,6 +31,8 @@ DEFAULTS: JsonObject = {
     # §2.8: what a paid checkout leaves: "purchase" (captured at once) or "authorization".
     "payment_event": "purchase",
     "payment_delay_seconds": 1.0,
+    # §8.7: the refunds guide says that refunds through the API never restock, the settings page says otherwise.
+    "api_refunds_restock": False,
     # §4.1: adjustments are accepted first and applied later.
     "inventory_delay_seconds": 0.5,
     # §4.1, texts found nowhere.
@@ -223,6 +225,18 @@ class Shop(Emulator):
         self.index.orders_by_customer[int(order["customer_id"])].append(id_)
         if order["external_order_id"]:
             self.index.orders_by_external_id[order["external_order_id"]].append(id_)
+
+    def move_order_keys(self, order: JsonObject, external_id: str | None, customer_id: int) -> None:
+        """Follow a changed external id or customer; the arguments are what they were."""
+        id_ = order["id"]
+        if order["external_order_id"] != external_id:
+            if external_id:
+                self.index.orders_by_external_id[external_id].remove(id_)
+            if order["external_order_id"]:
+                insort(self.index.orders_by_external_id[order["external_order_id"]], id_)
+        if order["customer_id"] != customer_id:
+            self.index.orders_by_customer[int(customer_id)].remove(id_)
+            insort(self.index.orders_by_customer[int(order["customer_id"])], id_)
 
     def rebuild_indexes(self) -> None:
         """Make all indexes anew from the collections."""
