@@ -22,6 +22,18 @@ _SELECT = sql.SQL(
     "FROM sync.delivery AS d "
 )
 
+# What nothing but time holds back. That the first unfinished one of a golden record is looked for, instead of asking
+# whether an earlier one exists, is on purpose: Postgres would make that a join, and take the wrong one when its
+# statistics are old, comparing each unfinished row with every other.
+_FREE = sql.SQL(
+    "WHERE d.connection = %s AND d.entity = %s AND d.state IN ('pending', 'sent', 'failed') "
+    "AND d.id = (SELECT min(e.id) FROM sync.delivery AS e WHERE e.connection = d.connection "
+    "AND e.golden_id = d.golden_id AND e.state IN ('pending', 'sent', 'failed', 'dead')) "
+    "AND NOT EXISTS (SELECT FROM unnest(d.after) AS earlier (key) "
+    "WHERE NOT EXISTS (SELECT FROM sync.delivery AS a "
+    "WHERE a.connection = d.connection AND a.key = earlier.key AND a.state = 'confirmed')) "
+)
+
 
 def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
     """Intend these writes, in this order; one whose (connection, key) was ever intended is left as it is.
@@ -56,25 +68,26 @@ def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
 def due(tx: Transaction, connection: str, entity: str, limit: int) -> list[Delivery]:
     """What may go now, oldest first, at most one of each golden record.
 
-    Pending ones, sent ones (cut off: look them up first) and failed ones whose time has come, if all that they come
-    after is confirmed and no earlier delivery of the same golden record in the connection is unfinished; a dead one is.
+    Pending ones, sent ones (cut off: look them up first) and failed ones; the latter two when their time has come. All
+    that one comes after must be confirmed, and no earlier delivery of the same golden record in the connection may be
+    unfinished; a dead one is.
     """
     rows = tx.connection.execute(
-        _SELECT
-        + sql.SQL(
-            "WHERE d.connection = %s AND d.entity = %s AND d.state IN ('pending', 'sent', 'failed') "
-            "AND (d.state <> 'failed' OR d.next_attempt_at <= %s) "
-            "AND NOT EXISTS (SELECT FROM sync.delivery AS e "
-            "WHERE e.connection = d.connection AND e.golden_id = d.golden_id AND e.id < d.id "
-            "AND e.state IN ('pending', 'sent', 'failed', 'dead')) "
-            "AND NOT EXISTS (SELECT FROM unnest(d.after) AS earlier (key) "
-            "WHERE NOT EXISTS (SELECT FROM sync.delivery AS a "
-            "WHERE a.connection = d.connection AND a.key = earlier.key AND a.state = 'confirmed')) "
-            "ORDER BY d.id LIMIT %s"
-        ),
+        _SELECT + _FREE + sql.SQL("AND (d.next_attempt_at IS NULL OR d.next_attempt_at <= %s) ORDER BY d.id LIMIT %s"),
         (connection, entity, tx.clock.now(), limit),
     )
     return [_delivery(tx, row) for row in rows]
+
+
+def next_due(tx: Transaction, connection: str, entity: str) -> datetime | None:
+    """When the next one will be due for which nothing but time is missing; None if there is no such one."""
+    row = tx.connection.execute(
+        sql.SQL("SELECT min(d.next_attempt_at) FROM sync.delivery AS d ")
+        + _FREE
+        + sql.SQL("AND d.next_attempt_at > %s"),
+        (connection, entity, tx.clock.now()),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def mark_sent(tx: Transaction, ids: Iterable[int]) -> None:
@@ -104,11 +117,25 @@ def confirm(tx: Transaction, id: int, external_id: str | None, answer: Json | No
 
 
 def fail(tx: Transaction, id: int, error: str, next_attempt_at: datetime) -> None:
-    """The target surely does not have it; it goes again at that time. Raises LookupError when it does not exist."""
+    """The target surely does not have it; it goes again at that time. Raises LookupError when it is finished."""
     _update(
         tx,
         id,
-        "UPDATE sync.delivery SET state = 'failed', error = %s, next_attempt_at = %s WHERE id = %s",
+        "UPDATE sync.delivery SET state = 'failed', error = %s, next_attempt_at = %s "
+        "WHERE id = %s AND state NOT IN ('confirmed', 'discarded')",
+        (_sealed_error(tx, error), next_attempt_at, id),
+    )
+
+
+def unsure(tx: Transaction, id: int, error: str, next_attempt_at: datetime) -> None:
+    """Whether the target has it is not known: it stays `sent`, to be looked up at that time.
+
+    Raises LookupError when it was not sent.
+    """
+    _update(
+        tx,
+        id,
+        "UPDATE sync.delivery SET error = %s, next_attempt_at = %s WHERE id = %s AND state = 'sent'",
         (_sealed_error(tx, error), next_attempt_at, id),
     )
 
@@ -116,12 +143,13 @@ def fail(tx: Transaction, id: int, error: str, next_attempt_at: datetime) -> Non
 def kill(tx: Transaction, id: int, error: str) -> None:
     """Another try would not help: a person has to look. What comes after it waits.
 
-    Raises LookupError when it does not exist.
+    Raises LookupError when it is finished.
     """
     _update(
         tx,
         id,
-        "UPDATE sync.delivery SET state = 'dead', error = %s, next_attempt_at = NULL WHERE id = %s",
+        "UPDATE sync.delivery SET state = 'dead', error = %s, next_attempt_at = NULL "
+        "WHERE id = %s AND state NOT IN ('confirmed', 'discarded')",
         (_sealed_error(tx, error), id),
     )
 

@@ -130,6 +130,39 @@ def test_a_failed_delivery_is_due_when_its_time_has_come(store, clock):
     assert (failed.state, failed.error, failed.attempts) == ("failed", "503 for jane@example.com", 1)
 
 
+def test_a_delivery_of_unknown_fate_stays_sent_and_is_looked_up_in_its_time(store, clock):
+    plan(store, create("a1"), create("a2"))
+    with pytest.raises(LookupError):
+        act(store, deliveries.unsure, "a1", "no answer", clock.now())
+    send(store, "a1")
+    act(store, deliveries.unsure, "a1", "no answer", clock.now() + timedelta(seconds=30))
+    assert due(store) == []
+    clock.advance(30)
+    [unsure] = due(store)
+    assert (unsure.key, unsure.state, unsure.error) == ("a1", "sent", "no answer")
+
+
+def test_the_next_one_due_is_the_first_for_which_only_time_is_missing(store, clock):
+    def next_due():
+        with store.transaction() as tx:
+            return deliveries.next_due(tx, "brightpearl", "order")
+
+    def fail(key, seconds):
+        act(store, deliveries.fail, key, "503", clock.now() + timedelta(seconds=seconds))
+
+    plan(store, create("a1"), create("a2"), create("b1", B), create("c1", UUID(int=3), after=["a1"]))
+    assert next_due() is None
+    fail("a1", 50)
+    fail("b1", 20)
+    fail("a2", 10)
+    fail("c1", 5)
+    assert next_due() == clock.now() + timedelta(seconds=20)
+    clock.advance(20)
+    assert next_due() == clock.now() + timedelta(seconds=30)
+    act(store, deliveries.kill, "a1", "refused")
+    assert next_due() is None
+
+
 def test_a_confirmed_delivery_keeps_the_answer_and_forgets_the_error(store, clock):
     plan(store, create("a1"))
     send(store, "a1")
@@ -165,16 +198,19 @@ def test_a_discarded_delivery_lets_the_next_one_go_and_keeps_the_note(store):
         ]
 
 
-def test_what_is_done_cannot_be_sent_or_discarded_and_then_nothing_is_sent(store):
+def test_what_is_done_stays_done_and_of_a_batch_with_it_nothing_is_sent(store):
     plan(store, create("a1"), create("b1", B))
     act(store, deliveries.confirm, "a1", "1", None)
-    ids = [1, 2]
     with pytest.raises(LookupError), store.transaction() as tx:
         ids = [deliveries.by_keys(tx, "brightpearl", [key])[key].id for key in ("a1", "b1")]
         deliveries.mark_sent(tx, ids)
     assert state(store, "b1") == "pending"
     with pytest.raises(LookupError):
         act(store, deliveries.discard, "a1", "?")
+    for what in (deliveries.kill, lambda tx, id, error: deliveries.fail(tx, id, error, tx.clock.now())):
+        with pytest.raises(LookupError):
+            act(store, what, "a1", "late answer")
+    assert state(store, "a1") == "confirmed"
     with pytest.raises(LookupError), store.transaction() as tx:
         deliveries.confirm(tx, 999, None, None)
 
