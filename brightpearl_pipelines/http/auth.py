@@ -19,10 +19,13 @@ from brightpearl_pipelines.http.breaker import Breaker
 from brightpearl_pipelines.http.call import Call, call_of, request_line
 from brightpearl_pipelines.http.errors import AuthenticationError, TransientError
 from brightpearl_pipelines.http.rules import ServerRules
+from brightpearl_pipelines.http.transport import require_encryption
 from brightpearl_pipelines.store import vault
 from brightpearl_pipelines.store.database import Store
 
 _POLL = 0.25
+_CALM = timedelta(seconds=60)
+"""After a failed renewal ahead of time the token at hand is used this long before the next attempt."""
 _TOKEN_TRIES = 3
 _TOKEN_RULES = ServerRules(
     limit=1,
@@ -54,8 +57,6 @@ class _Token:
     refresh: str
     renew_at: str | None
     expires_at: str | None
-    seed: str
-    """The hash of the configured refresh token that this one descends from: a newly configured one starts anew."""
 
     def due(self, now: datetime) -> bool:
         return self.renew_at is not None and datetime.fromisoformat(self.renew_at) <= now
@@ -87,7 +88,11 @@ class OAuthRefresh(httpx.Auth):
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> None:
-        """`access_token`: a first one to begin with; `headers` go on every call, `form` into every token request."""
+        """`access_token`: a first one to begin with; `headers` go on every call, `form` into every token request.
+
+        Raises ConfigurationError for a token URL that is not encrypted.
+        """
+        require_encryption(httpx.URL(token_url), connection)
         self._connection = connection
         self._store = store
         self._clock = clock
@@ -95,13 +100,15 @@ class OAuthRefresh(httpx.Auth):
         secret = {"client_secret": client_secret} if client_secret else {}
         self._form = {"client_id": client_id, **secret, **(form or {})}
         self._first = (access_token, refresh_token)
-        self._seed = hashlib.sha256(refresh_token.encode()).hexdigest()
         self._headers = dict(headers or {})
-        self._name = f"oauth:{connection}"
+        # Each configured refresh token has a place of its own: a newly configured one starts anew, and a process that
+        # still runs with the former one does no harm.
+        self._name = f"oauth:{connection}:{hashlib.sha256(refresh_token.encode()).hexdigest()[:16]}"
         self._breaker = Breaker(connection, store, clock)
         self._transport: httpx.AsyncBaseTransport | None = None
         self._token: _Token | None = None
         self._turn = asyncio.Lock()
+        self._calm_until = clock.now()
 
     def attach(self, transport: httpx.AsyncBaseTransport) -> None:
         """Send token requests through `transport`, the stack of the client that this auth belongs to."""
@@ -133,18 +140,23 @@ class OAuthRefresh(httpx.Auth):
         if token.access and not token.due(now):
             return token, False
         usable = bool(token.access) and not token.expired(now)
+        if usable and now < self._calm_until:
+            return token, False
         try:
             return await self._renewed(call, token, may_wait=not usable)
         except TransientError:
             if not usable:
                 raise
+            self._calm_until = now + _CALM
             return token, False
 
     async def _renewed(self, call: Call, stale: _Token, *, may_wait: bool) -> tuple[_Token, bool]:
         """A token other than `stale`: another's, or one renewed here (then True).
 
-        With `may_wait` False, `stale` itself comes back while another process is at it.
+        With `may_wait` False, `stale` itself comes back while another task or process is at it.
         """
+        if self._turn.locked() and not may_wait:
+            return stale, False
         async with self._turn:
             while True:
                 with self._store.lock(self._name) as mine:
@@ -152,7 +164,8 @@ class OAuthRefresh(httpx.Auth):
                         self._token = self._stored()
                         if self._token.access and self._token.access != stale.access:
                             return self._token, False
-                        self._token = await self._request_token(call, self._token)
+                        self._token = await self._request_token(call, self._token.refresh)
+                        self._keep(self._token)
                         return self._token, True
                 if not may_wait:
                     return stale, False
@@ -161,26 +174,25 @@ class OAuthRefresh(httpx.Auth):
     def _stored(self) -> _Token:
         with self._store.transaction() as tx:
             found = vault.get(tx, self._name)
-        if found is not None and found["seed"] == self._seed:
-            return _Token(**found)
         if found is not None:
-            self._breaker.resume()  # the connection was given a new refresh token: what was held may go
+            return _Token(**found)
         access, refresh = self._first
-        first = _Token(access=access or "", refresh=refresh, renew_at=None, expires_at=None, seed=self._seed)
+        first = _Token(access=access or "", refresh=refresh, renew_at=None, expires_at=None)
         self._keep(first)
+        self._breaker.resume()  # never seen before: what was held for want of it may go
         return first
 
     def _keep(self, token: _Token) -> None:
         with self._store.transaction() as tx:
             vault.put(tx, self._name, asdict(token))
 
-    async def _request_token(self, parent: Call, token: _Token) -> _Token:
+    async def _request_token(self, parent: Call, refresh: str) -> _Token:
         if self._transport is None:
             raise RuntimeError("OAuthRefresh is used without open_client: nothing to send token requests with")
         call = Call(
             self._connection, _TOKEN_RULES, idempotent=True, counted=False, tries=_TOKEN_TRIES, probing=parent.probing
         )
-        form = {"grant_type": "refresh_token", "refresh_token": token.refresh, **self._form}
+        form = {"grant_type": "refresh_token", "refresh_token": refresh, **self._form}
         timeout = httpx.Timeout(30, connect=10).as_dict()
         request = httpx.Request(
             "POST", self._token_url, data=form, headers={"Accept": "application/json"}, extensions={"timeout": timeout}
@@ -189,11 +201,13 @@ class OAuthRefresh(httpx.Auth):
         response.request = request
         # A probe that the token request holds goes on to the call it is for.
         parent.probing = call.probing
-        if not response.is_success:
-            raise self._failure(call, request, response)
-        renewed = self._read(response, token)
-        self._keep(renewed)
-        return renewed
+        if response.is_success:
+            return self._read(response, refresh)
+        configured = self._first[1]
+        if response.status_code == 400 and refresh != configured:
+            # The server may have gone back in time (a restored backup), or the vault has: the configured one may do.
+            return await self._request_token(parent, configured)
+        raise self._failure(call, request, response)
 
     def _failure(
         self, call: Call, request: httpx.Request, response: httpx.Response
@@ -207,7 +221,7 @@ class OAuthRefresh(httpx.Auth):
             reason, connection=self._connection, request=request_line(request), status=status, advice=_ADVICE
         )
 
-    def _read(self, response: httpx.Response, before: _Token) -> _Token:
+    def _read(self, response: httpx.Response, before: str) -> _Token:
         answer: Any = read_json(response)
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
             message = "the token endpoint's answer holds no access_token"
@@ -219,10 +233,9 @@ class OAuthRefresh(httpx.Auth):
             renew_at = expires_at - timedelta(seconds=_leeway(int(life)))
         return _Token(
             access=answer["access_token"],
-            refresh=answer.get("refresh_token") or before.refresh,
+            refresh=answer.get("refresh_token") or before,
             renew_at=renew_at.isoformat() if renew_at else None,
             expires_at=expires_at.isoformat() if expires_at else None,
-            seed=self._seed,
         )
 
 

@@ -49,7 +49,7 @@ class Api:
         clock: Clock,
     ) -> None:
         self.connection = connection
-        self.client = client
+        self._client = client
         self._rules = rules
         self._log = log
         self._breaker = breaker
@@ -81,8 +81,8 @@ class Api:
         call = Call(self.connection, self._rules, idempotent=idempotent)
         body = None if json is None else write_json(json)
         sent_headers = {**({"Content-Type": "application/json"} if body is not None else {}), **(headers or {})}
-        request = self.client.build_request(method, path, params=params, content=body, headers=sent_headers)
-        response = await self.client.send(call.attach(request))
+        request = self._client.build_request(method, path, params=params, content=body, headers=sent_headers)
+        response = await self._client.send(call.attach(request))
         if response.status_code in expected:
             return response
         error = error_of(response, self._clock.now())
@@ -103,7 +103,7 @@ class Api:
     async def aclose(self) -> None:
         """Close the connections and store the last audit rows."""
         try:
-            await self.client.aclose()
+            await self._client.aclose()
         finally:
             self._log.flush()
 
@@ -142,7 +142,7 @@ def open_client(
     log = CallLog(store)
     breaker = Breaker(connection, store, clock)
     audit = AuditTransport(
-        inner or httpx.AsyncHTTPTransport(verify=_tls(), trust_env=True),
+        inner or httpx.AsyncHTTPTransport(verify=_tls()),
         log=log,
         clock=clock,
         run=run,

@@ -79,13 +79,17 @@ class GateTransport(httpx.AsyncBaseTransport):
             verdict = await self._limiter.acquire(call, request, self._breaker)
         else:
             self._breaker.enter(call, request)
+        # The token endpoint may be another server: its faults say nothing about this one, unless it is being probed.
+        telling = call.counted or call.probing
         try:
             response = await self._inner.handle_async_request(request)
         except httpx.RequestError:
-            self._breaker.failed(call)
+            if telling:
+                self._breaker.failed(call)
             raise
         if self._failed(call, response):
-            self._breaker.failed(call)
+            if telling:
+                self._breaker.failed(call)
         elif verdict is not None and not (call.probing and response.status_code == 401):
             # A probe that meets 401 keeps the probe: the auth flow may renew the token and send it again.
             self._breaker.succeeded(call, verdict)

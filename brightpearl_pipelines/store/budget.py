@@ -10,7 +10,6 @@ passed, one caller is let through to probe; taking the probe moves `probe_until`
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from psycopg import ClientCursor
 from psycopg.rows import class_row
 
 from brightpearl_pipelines.store.database import Transaction
@@ -47,12 +46,13 @@ class Verdict:
     """Permits left after this one as far as is known here."""
 
 
-# Three statements in one round trip. The lock is its own statement, so that the one after it sees what the holder
-# before us committed. Losing permits in a crash of the database server costs at worst a throttle answer, hence no
-# waiting for the disk.
+# The lock is a statement of its own, so that the one after it sees what the holder before us committed. Losing permits
+# in a crash of the database server costs at worst a throttle answer, hence no waiting for the disk.
+_LOCK = """
+SELECT set_config('synchronous_commit', 'off', true),
+       pg_advisory_xact_lock(hashtextextended('api_budget:' || %s::text, 0))
+"""
 _ACQUIRE = """
-SET LOCAL synchronous_commit = off;
-SELECT pg_advisory_xact_lock(hashtextextended('api_budget:' || %(account)s, 0));
 WITH budget AS MATERIALIZED (
     SELECT b.*, (b.opened_at IS NOT NULL OR b.paused_reason IS NOT NULL) AND NOT %(probing)s AS closed,
            b.resets_at > %(now)s AS observed
@@ -100,8 +100,9 @@ def acquire(tx: Transaction, account: str, allowance: Allowance, *, lease: timed
     """Ask for one permit. `probing`: the caller already holds the probe; a new probe is held for `lease`."""
     now = tx.clock.now()
     window = allowance.window + MARGIN
-    with ClientCursor(tx.connection, row_factory=class_row(Verdict)) as cursor:
-        cursor.execute(
+    tx.connection.execute(_LOCK, (account,))
+    with tx.connection.cursor(row_factory=class_row(Verdict)) as cursor:
+        (verdict,) = cursor.execute(
             _ACQUIRE,
             {
                 "account": account,
@@ -114,9 +115,7 @@ def acquire(tx: Transaction, account: str, allowance: Allowance, *, lease: timed
                 "probing": probing,
             },
         )
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()[0]
+    return verdict
 
 
 def enter(tx: Transaction, account: str, *, lease: timedelta) -> Verdict:

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.auth import OAuthRefresh
 from brightpearl_pipelines.http.errors import AuthenticationError, TransientError
 from brightpearl_pipelines_tests.http.harness import Server, answers, audit, caught, client
@@ -172,6 +173,15 @@ def test_a_refresh_token_that_is_not_rotated_is_kept(store, clock):
     assert [form["refresh_token"] for form in provider.forms] == [REFRESH] * 3
 
 
+def test_when_the_rotated_refresh_token_is_refused_the_configured_one_is_tried(store, clock):
+    provider = Provider(clock)
+    api = opened(store, clock, provider)
+    clock.run(get(api))
+    provider.refresh, provider.valid = REFRESH, set()  # the provider was set back
+    assert clock.run(get(api)).status_code == 200
+    assert [form["refresh_token"] for form in provider.forms] == [REFRESH, "rotated 2", REFRESH]
+
+
 def test_a_restart_uses_the_token_in_the_vault(store, other_store, clock):
     provider = Provider(clock)
     clock.run(get(opened(store, clock, provider)))
@@ -203,6 +213,22 @@ def test_of_two_processes_that_need_a_token_one_renews_it(store, other_store, cl
     assert len(provider.forms) == before + 1
 
 
+def test_while_another_task_renews_ahead_of_time_the_token_at_hand_is_used(store, clock):
+    provider = Provider(clock)
+    api = opened(store, clock, provider)
+    clock.run(get(api))
+    clock.advance(WEEK - 60)
+    provider.takes = 5.0
+    started = clock.monotonic()
+
+    async def meanwhile():
+        await clock.sleep(1)
+        await get(api)
+        return clock.monotonic() - started
+
+    assert clock.run(get(api), meanwhile())[1] == pytest.approx(1)
+
+
 def test_while_another_process_renews_ahead_of_time_the_token_at_hand_is_used(store, other_store, clock):
     provider = Provider(clock)
     one, two = opened(store, clock, provider), opened(other_store, clock, provider)
@@ -225,9 +251,15 @@ def test_a_renewal_that_fails_ahead_of_time_does_not_stop_the_token_at_hand(stor
     provider = Provider(clock)
     api = opened(store, clock, provider)
     clock.run(get(api))
-    clock.advance(WEEK - 60)
+    clock.advance(WEEK - 600)
     provider.failure = 503
-    assert clock.run(get(api)).status_code == 200
+    for _ in range(10):
+        assert clock.run(get(api)).status_code == 200
+    assert len(provider.forms) == 1 + 3  # one attempt, repeated twice, then a minute of calm
+    provider.failure = None
+    clock.advance(60)
+    clock.run(get(api))
+    assert len(set(provider.used)) == 2
 
 
 def test_a_token_endpoint_that_is_down_is_a_passing_trouble(store, clock):
@@ -261,6 +293,31 @@ def test_a_newly_configured_refresh_token_takes_over_at_once(store, other_store,
     provider.refresh = "fresh"
     clock.run(caught(get(opened(store, clock, provider))))
     assert clock.run(get(opened(other_store, clock, provider, refresh_token="fresh"))).status_code == 200
+
+
+def test_a_process_that_still_has_the_former_refresh_token_does_not_disturb_the_new_one(store, other_store, clock):
+    provider = Provider(clock)
+    former, new = opened(store, clock, provider), opened(other_store, clock, provider, refresh_token="fresh")
+    clock.run(get(former))
+    provider.refresh = "fresh"
+    provider.valid = set()
+    clock.run(get(new))
+    clock.run(caught(get(former)))  # its own token was replaced: refused, and the connection pauses
+    clock.advance(300)
+    assert clock.run(get(new)).status_code == 200
+    assert [form["refresh_token"] for form in provider.forms if form["refresh_token"] == "fresh"] == ["fresh"]
+
+
+def test_a_token_url_without_encryption_is_refused(store, clock):
+    with pytest.raises(ConfigurationError):
+        OAuthRefresh(
+            connection="north",
+            store=store,
+            clock=clock,
+            token_url="http://oauth.example.com/token",
+            client_id="app",
+            refresh_token=REFRESH,
+        )
 
 
 def test_token_requests_are_in_the_audit_but_take_nothing_of_the_limit(store, clock):
