@@ -1,0 +1,5 @@
+"""The Brightpearl emulator (brightpearl.md)."""
+
+from brightpearl_pipelines.sandbox.brightpearl.emulator import BrightpearlEmulator
+
+__all__ = ["BrightpearlEmulator"]

@@ -1,0 +1,435 @@
+"""Orders as they are kept: building them, their rows, totals and status codes (brightpearl.md §5.1).
+
+The collection `orders` has the shape of `GET /order-service/order`; all money is a string with fixed decimals.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from brightpearl_pipelines.sandbox.brightpearl.countries import country
+from brightpearl_pipelines.sandbox.brightpearl.products import FREE_TEXT_PRODUCT
+from brightpearl_pipelines.sandbox.brightpearl.timeindex import TimeIndex
+from brightpearl_pipelines.sandbox.brightpearl.wire import (
+    ZERO,
+    JsonObject,
+    decimal_of,
+    decimals,
+    fixed,
+    instant_of,
+    pennies,
+)
+
+if TYPE_CHECKING:
+    from brightpearl_pipelines.sandbox.brightpearl.emulator import BrightpearlEmulator
+
+PARTY_FIELDS = (
+    "addressFullName", "companyName", "addressLine1", "addressLine2", "addressLine3", "addressLine4", "postalCode",
+    "telephone", "mobileTelephone", "fax", "email",
+)  # fmt: skip
+SALES_TYPES = ("SO", "SC")
+Key = tuple[str, str, int]
+
+
+@dataclass
+class RowDraft:
+    """A checked order row about to be stored; money in the order's currency."""
+
+    product_id: int
+    name: str | None
+    quantity: Decimal
+    tax_code: str
+    net: Decimal
+    tax: Decimal
+    nominal_code: str | None = None
+    external_ref: str | None = None
+    parent_row_id: int = 0
+
+
+@dataclass
+class OrderDraft:
+    """A checked order about to be stored."""
+
+    kind: str
+    contact_id: int
+    staff_id: int
+    reference: str = ""
+    external_ref: str | None = None
+    instance_id: int | None = None
+    parent_id: int = 0
+    price_list_id: int = 2
+    price_mode: str = "EXC"
+    status_id: int | None = None
+    placed_on: datetime | None = None
+    tax_date: datetime | None = None
+    delivery_date: datetime | None = None
+    shipping_method_id: int = 0
+    currency: str = ""
+    exchange_rate: Decimal | None = None
+    fixed_exchange_rate: bool = True
+    warehouse_id: int = 2
+    assignment: Mapping[str, int] = field(default_factory=dict)
+    """channelId, staffOwnerContactId, projectId, leadSourceId, teamId."""
+    addresses: Mapping[str, JsonObject] = field(default_factory=dict)
+    """Overrides by party: customer, supplier, delivery, billing."""
+    rows: list[RowDraft] = field(default_factory=list)
+
+
+class Orders:
+    """Orders by id, with indexes for what is searched often."""
+
+    def __init__(self, emulator: BrightpearlEmulator) -> None:
+        self.emulator = emulator
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        self.by_key: dict[Key, int] = {}
+        self.by_external_ref: dict[str, list[int]] = defaultdict(list)
+        self.by_reference: dict[str, list[int]] = defaultdict(list)
+        self.by_contact: dict[int, list[int]] = defaultdict(list)
+        self.open: dict[int, None] = {}
+        """Sales orders that may still have something to ship."""
+        self.created = TimeIndex()
+        self.updated = TimeIndex()
+        for order in self.emulator.collection("orders").values():
+            self._index(order)
+
+    def _index(self, order: JsonObject) -> None:
+        number = order["id"]
+        external_ref, instance = order.get("externalRef"), order.get("installedIntegrationInstanceId")
+        if external_ref:
+            self.by_external_ref[external_ref].append(number)
+            if instance is not None:
+                self.by_key[order["orderTypeCode"], external_ref, instance] = number
+        self.by_reference[order["reference"]].append(number)
+        self.by_contact[contact_of(order)].append(number)
+        if order["orderTypeCode"] == "SO":
+            self.open[number] = None
+        self._index_times(order)
+
+    def _index_times(self, order: JsonObject) -> None:
+        for index, name in ((self.created, "createdOn"), (self.updated, "updatedOn")):
+            instant = instant_of(order.get(name))
+            if instant is not None:
+                index.set(order["id"], int(instant.timestamp()))
+
+    def find(self, order_id: int | str) -> JsonObject | None:
+        return self.emulator.collection("orders").get(str(order_id))
+
+    def move_reference(self, order: JsonObject, reference: str) -> None:
+        self.by_reference[order["reference"]].remove(order["id"])
+        order["reference"] = reference
+        self.by_reference[reference].append(order["id"])
+
+    def move_contact(self, order: JsonObject, contact_id: int) -> None:
+        self.by_contact[contact_of(order)].remove(order["id"])
+        order["parties"][main_party(order["orderTypeCode"])]["contactId"] = contact_id
+        self.by_contact[contact_id].append(order["id"])
+
+    # -- creation -------------------------------------------------------------------------------------------------
+
+    def create(self, draft: OrderDraft) -> JsonObject:
+        """Store an order whole, with its rows; raises `order.modified`, which fires on creation too (§10.3)."""
+        order = self._header(draft)
+        for row in draft.rows:
+            self.add_row(order, row)
+        self.refresh(order)
+        self.emulator.put("orders", order["id"], order)
+        self._index(order)
+        self.emulator.webhooks.raise_event("order.modified", order["id"])
+        return order
+
+    def _header(self, draft: OrderDraft) -> JsonObject:
+        emulator = self.emulator
+        now = emulator.stamp()
+        base = emulator.settings["base_currency"]
+        currency = draft.currency or base
+        entry = emulator.reference.currency(currency)
+        rate = draft.exchange_rate or Decimal(entry["exchangeRate"] if entry else 1)
+        status_id = draft.status_id or emulator.settings["default_sales_status"][draft.kind]
+        order: JsonObject = {
+            "id": emulator.next_id("order", 5001),
+            "parentOrderId": draft.parent_id,
+            "orderTypeCode": draft.kind,
+            "reference": draft.reference,
+        }
+        if draft.external_ref:
+            order["externalRef"] = draft.external_ref
+        if draft.instance_id is not None:
+            order["installedIntegrationInstanceId"] = draft.instance_id
+        invoice = {"invoiceReference": "", "taxDate": emulator.stamp(draft.tax_date)}
+        order |= {
+            "version": 1, "state": {"tax": "READY"}, "orderStatus": self.status(status_id), "tax": {"errors": []},
+            "placedOn": emulator.stamp(draft.placed_on), "createdOn": now, "createdById": draft.staff_id,
+            "priceListId": draft.price_list_id, "priceModeCode": draft.price_mode,
+            "delivery": {"shippingMethodId": draft.shipping_method_id}, "invoices": [invoice],
+            "currency": {
+                "accountingCurrencyCode": base, "orderCurrencyCode": currency, "exchangeRate": fixed(rate, 6),
+                "fixedExchangeRate": draft.fixed_exchange_rate,
+            },
+            "assignment": {"current": {
+                "staffOwnerContactId": 0, "projectId": 0, "channelId": 0, "leadSourceId": 0, "teamId": 0,
+                **draft.assignment,
+            }},
+            "parties": self._parties(draft), "orderRows": {}, "warehouseId": draft.warehouse_id,
+            "acknowledged": 0, "costPriceListId": 1, "historicalOrder": False, "isDropship": False,
+            "orderWeighting": 100,
+        }  # fmt: skip
+        if draft.delivery_date is not None:
+            order["delivery"]["deliveryDate"] = emulator.stamp(draft.delivery_date)
+        if emulator.settings["updated_on_at_creation"]:
+            order["updatedOn"] = now
+        return order
+
+    def status(self, status_id: int) -> JsonObject:
+        """`orderStatus` as an order carries it."""
+        return {
+            "orderStatusId": status_id,
+            "name": self.emulator.collection("order_statuses")[str(status_id)]["name"],
+        }
+
+    def _parties(self, draft: OrderDraft) -> JsonObject:
+        return {
+            main_party(draft.kind): {
+                "contactId": draft.contact_id,
+                **self._party(draft, main_party(draft.kind), "DEF"),
+            },
+            "delivery": self._party(draft, "delivery", "DEL"),
+            "billing": {"contactId": draft.contact_id, **self._party(draft, "billing", "BIL")},
+        }
+
+    def _party(self, draft: OrderDraft, role: str, kind: str) -> JsonObject:
+        sent = draft.addresses.get(role)
+        return party(sent) if sent is not None else self.contact_party(draft.contact_id, kind)
+
+    def contact_party(self, contact_id: int, kind: str) -> JsonObject:
+        """A party out of a contact's own address of a type."""
+        contact = self.emulator.collection("contacts")[str(contact_id)]
+        address = self.emulator.contacts.address_of(contact_id, kind) or {}
+        telephones = contact["communication"]["telephones"]
+        return party(
+            {
+                **{name: address.get(name, "") for name in PARTY_FIELDS},
+                "addressFullName": f"{contact['firstName']} {contact['lastName']}".strip(),
+                "companyName": contact.get("organisation", {}).get("name", ""),
+                "telephone": telephones.get("PRI", ""),
+                "mobileTelephone": telephones.get("MOB", ""),
+                "fax": telephones.get("FAX", ""),
+                "email": contact["communication"]["emails"].get("PRI", {}).get("email", ""),
+                "countryIsoCode": address.get("countryIsoCode2", ""),
+            }
+        )
+
+    # -- rows -----------------------------------------------------------------------------------------------------
+
+    def add_row(self, order: JsonObject, draft: RowDraft) -> int:
+        """Append a row; a bundle brings its component rows along, at no price of their own (§5.3)."""
+        row_id = self.emulator.next_id("order_row", 9001)
+        parts = self.emulator.products.components(draft.product_id) if order["orderTypeCode"] in SALES_TYPES else []
+        order["orderRows"][str(row_id)] = self._row(order, draft, bundle=bool(parts))
+        for part in parts:
+            quantity = draft.quantity * part["productQuantity"]
+            child = RowDraft(part["productId"], None, quantity, draft.tax_code, ZERO, ZERO, parent_row_id=row_id)
+            self.add_row(order, child)
+        return row_id
+
+    def _row(self, order: JsonObject, draft: RowDraft, *, bundle: bool) -> JsonObject:
+        emulator = self.emulator
+        product = emulator.products.find(draft.product_id) if draft.product_id != FREE_TEXT_PRODUCT else None
+        tax = emulator.reference.tax_code(draft.tax_code) or {"id": 0, "rate": 0}
+        currency = order["currency"]["orderCurrencyCode"]
+        prices = emulator.prices
+        cost = prices.price(draft.product_id, order["costPriceListId"], draft.quantity) if product else ZERO
+        price = prices.price(draft.product_id, order["priceListId"], draft.quantity) if product else ZERO
+        row: JsonObject = {
+            "orderRowSequence": str(10 * (len(order["orderRows"]) + 1)),
+            "productId": draft.product_id,
+            "productName": draft.name or (emulator.products.name_of(product) if product else ""),
+        }
+        if product is not None:
+            row["productSku"] = product["identity"].get("sku", "")
+        row["quantity"] = {"magnitude": fixed(draft.quantity, 4)}
+        options = product.get("variations", []) if product else []
+        if options:
+            row["productOptions"] = {option["optionName"]: option["optionValue"] for option in options}
+        row |= {
+            "itemCost": _money(currency, fixed(cost, 4)), "productPrice": _money(currency, fixed(price, 4)),
+            "discountPercentage": "0.00",
+            "rowValue": {
+                "taxRate": fixed(Decimal(str(tax["rate"])), 4), "taxCode": draft.tax_code,
+                "taxCalculator": "brightpearl", "rowNet": _money(currency, fixed(draft.net, 4)),
+                "rowTax": _money(currency, _tax(draft.tax)), "taxClassId": tax["id"],
+            },
+            "nominalCode": draft.nominal_code or (product["nominalCodeSales"] if product else "4000"),
+            "composition": {
+                "bundleParent": bundle, "bundleChild": bool(draft.parent_row_id),
+                "parentOrderRowId": draft.parent_row_id,
+            },
+        }  # fmt: skip
+        if draft.external_ref:
+            row["externalRef"] = draft.external_ref
+        row["clonedFromId"] = 0
+        return row
+
+    def set_money(self, row: JsonObject, *, net: Decimal | None = None, tax: Decimal | None = None) -> None:
+        """Up to 4 decimals for both (§5.3)."""
+        value = row["rowValue"]
+        if net is not None:
+            value["rowNet"]["value"] = fixed(net, 4)
+        if tax is not None:
+            value["rowTax"]["value"] = _tax(tax)
+
+    def children(self, order: JsonObject, row_id: int) -> list[str]:
+        """The component rows of a bundle row."""
+        rows = order["orderRows"].items()
+        return [number for number, row in rows if row["composition"]["parentOrderRowId"] == row_id]
+
+    def rescale(self, order: JsonObject, row_id: int) -> None:
+        """Component quantities after a bundle row's quantity changed."""
+        parent = order["orderRows"][str(row_id)]
+        parts = {
+            part["productId"]: part["productQuantity"]
+            for part in self.emulator.products.components(parent["productId"])
+        }
+        for number in self.children(order, row_id):
+            row = order["orderRows"][number]
+            quantity = Decimal(parent["quantity"]["magnitude"]) * parts.get(row["productId"], 1)
+            row["quantity"]["magnitude"] = fixed(quantity, 4)
+            self.rescale(order, int(number))
+
+    def tracked_rows(self, order: JsonObject) -> dict[str, int]:
+        """Units by id of the rows whose product is kept in stock: no free text, no bundle parents."""
+        return {
+            number: int(Decimal(row["quantity"]["magnitude"]))
+            for number, row in order["orderRows"].items()
+            if self.emulator.products.stock_tracked(row["productId"]) and not row["composition"]["bundleParent"]
+        }
+
+    # -- change ---------------------------------------------------------------------------------------------------
+
+    def changed(self, order: JsonObject, event: str = "order.modified") -> None:
+        """After any change: version, `updatedOn`, totals, status codes, indexes, the event."""
+        order["version"] += 1
+        order["updatedOn"] = self.emulator.stamp()
+        before = order["shippingStatusCode"]
+        self.refresh(order)
+        self._index_times(order)
+        self.emulator.touch()
+        self.emulator.webhooks.raise_event(event, order["id"])
+        if before != "ASS" and order["shippingStatusCode"] == "ASS":
+            self.emulator.webhooks.raise_event("order.modified.fully-shipped", order["id"])
+
+    def refresh(self, order: JsonObject) -> None:
+        """Compute what Brightpearl computes: totals and the four status codes (§5.1)."""
+        rows = [row["rowValue"] for row in order["orderRows"].values()]
+        net = pennies(sum((Decimal(row["rowNet"]["value"]) for row in rows), ZERO))
+        tax = pennies(sum((Decimal(row["rowTax"]["value"]) for row in rows), ZERO))
+        rate = Decimal(order["currency"]["exchangeRate"])
+        base_net, base_tax = pennies(net / rate), pennies(tax / rate)
+        order["totalValue"] = {
+            "net": fixed(net, 2),
+            "taxAmount": fixed(tax, 2),
+            "baseNet": fixed(base_net, 2),
+            "baseTaxAmount": fixed(base_tax, 2),
+            "baseTotal": fixed(base_net + base_tax, 2),
+            "total": fixed(net + tax, 2),
+        }
+        order["orderPaymentStatus"] = self._payment_status(order, net + tax)
+        self._refresh_stock_codes(order)
+
+    def _payment_status(self, order: JsonObject, total: Decimal) -> str:
+        if total == 0:
+            return "NOT_APPLICABLE"
+        paid, authorized = self.emulator.accounting.paid(order)
+        if total < 0:
+            paid, total = -paid, -total
+        if paid >= total:
+            return "PAID"
+        if paid > 0:
+            return "PARTIALLY_PAID"
+        return "AUTHORIZED" if authorized >= total else "UNPAID"
+
+    def _refresh_stock_codes(self, order: JsonObject) -> None:
+        kind = order["orderTypeCode"]
+        wanted = self.tracked_rows(order)
+        total = sum(wanted.values())
+        if total == 0:
+            order |= {"stockStatusCode": "NON", "allocationStatusCode": "ANR", "shippingStatusCode": "NST"}
+            return
+        if kind == "SO":
+            noted, shipped = self.emulator.goods_out.progress(order["id"])
+            moved = sum(noted.values())
+            allocated = moved + sum(self.emulator.reservations.reserved(order["id"]).values())
+        else:
+            shipped, allocated = {}, 0
+            moved = self.emulator.goods_in.received(order["id"])
+        order["stockStatusCode"] = kind + "NPA"[_part(moved, total)]
+        order["allocationStatusCode"] = ("ANA", "APA", "AAA")[_part(allocated, total)] if kind == "SO" else "ANR"
+        order["shippingStatusCode"] = ("SNS", "SPS", "ASS")[_part(sum(shipped.values()), total)]
+
+    def set_status(self, order: JsonObject, status_id: int) -> None:
+        order["orderStatus"] = self.status(status_id)
+        if status_id == self.emulator.settings["cancelled_status"]:
+            self.emulator.reservations.release(order["id"])
+            self.open.pop(order["id"], None)
+        elif order["orderTypeCode"] == "SO":
+            self.open.setdefault(order["id"])
+        self.changed(order, "order.modified.order-status")
+
+    def is_cancelled(self, order: JsonObject) -> bool:
+        cancelled: bool = order["orderStatus"]["orderStatusId"] == self.emulator.settings["cancelled_status"]
+        return cancelled
+
+    def is_invoiced(self, order: JsonObject) -> bool:
+        return bool(order["invoices"][0]["invoiceReference"])
+
+
+def main_party(kind: str) -> str:
+    """Who the order is with: `customer` for sales, `supplier` for purchases."""
+    return "customer" if kind in SALES_TYPES else "supplier"
+
+
+def contact_of(order: JsonObject) -> int:
+    number: int = order["parties"][main_party(order["orderTypeCode"])]["contactId"]
+    return number
+
+
+def party(address: Mapping[str, object]) -> JsonObject:
+    """An address as orders carry it; without a country only `countryId` 0 (§5.1)."""
+    fields: JsonObject = {name: str(address.get(name) or "") for name in PARTY_FIELDS}
+    code = address.get("countryIsoCode") or address.get("countryIsoCode3") or address.get("countryId")
+    land = country(code) if code else None
+    if land is None:
+        return {**fields, "countryId": 0}
+    names = {"country": land["name"], "countryId": land["countryId"]}
+    return {**fields, **names, "countryIsoCode": land["iso2"], "countryIsoCode3": land["iso3"]}
+
+
+def known_country(address: Mapping[str, object]) -> bool:
+    code = address.get("countryIsoCode") or address.get("countryIsoCode3") or address.get("countryId")
+    return not code or country(code) is not None
+
+
+def money_problem(value: object, most_decimals: int) -> bool:
+    """Whether a sent amount cannot be read or has too many decimals."""
+    amount = decimal_of(value)
+    return amount is None or decimals(amount) > most_decimals
+
+
+def _money(currency: str, value: str) -> JsonObject:
+    return {"currencyCode": currency, "value": value}
+
+
+def _tax(tax: Decimal) -> str:
+    """Two decimals, four where two would lose something."""
+    return fixed(tax, 2 if decimals(tax) <= 2 else 4)
+
+
+def _part(done: int, total: int) -> int:
+    """0 for none, 1 for part, 2 for all."""
+    return 0 if done <= 0 else 1 if done < total else 2
