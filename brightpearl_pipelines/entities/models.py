@@ -150,6 +150,8 @@ class Order(Entity):
     exchange_rate: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     tax_inclusive: bool
     status: OrderStatus
+    customer_key: Required
+    """What the shop calls the customer; a guest is only known through the order."""
     customer: Customer
     billing: Address
     delivery: Address

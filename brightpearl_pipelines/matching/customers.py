@@ -26,9 +26,9 @@ Rule = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MatchKey:
-    """A value that two records of one customer share."""
+    """A value that two records of one thing share: an e-mail address, a SKU."""
 
-    kind: Kind
+    kind: str
     value: str
 
 

@@ -14,7 +14,6 @@ _LETTERS: Final = str.maketrans(
     {"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t"}
 )
 _APOSTROPHES: Final = dict.fromkeys(map(ord, "'’‘ʼ`´"))
-_NOT_A_WORD: Final = re.compile(r"[\W_]+")
 
 _ABBREVIATIONS: Final = {
     "street": "st",
@@ -72,7 +71,9 @@ def plain(text: str) -> str:
             continue
         letters.append(letter)
     composed = unicodedata.normalize("NFC", "".join(letters)).translate(_APOSTROPHES)
-    return _NOT_A_WORD.sub(" ", composed).strip()
+    # By category, since `\w` takes the vowel signs of Indian scripts for punctuation.
+    spaced = (letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in composed)
+    return " ".join("".join(spaced).split())
 
 
 def address_line(text: str) -> str:

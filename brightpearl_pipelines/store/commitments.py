@@ -92,6 +92,15 @@ def skus_changed_after(tx: Transaction, connection: str, version: int) -> tuple[
     return {row[0] for row in rows}, max((row[1] for row in rows), default=version)
 
 
+def settled_since(tx: Transaction, connection: str, at: datetime) -> set[str]:
+    """The SKUs of orders that were reserved at or after that instant."""
+    rows = tx.connection.execute(
+        "SELECT DISTINCT sku FROM sync.commitment WHERE connection = %s AND quantity > 0 AND settled_at >= %s",
+        (connection, at),
+    )
+    return {row[0] for row in rows}
+
+
 def purge(tx: Transaction, before: datetime) -> int:
     """Forget what was settled, or withdrawn, before that; returns how many rows. To be used with weeks, not minutes."""
     return tx.connection.execute(

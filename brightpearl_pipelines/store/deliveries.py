@@ -38,7 +38,8 @@ _FREE = sql.SQL(
 def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
     """Intend these writes, in this order; one whose (connection, key) was ever intended is left as it is.
 
-    Returns how many are new. Only connection, entity, golden_id, kind, key, payload and after of a row count.
+    Except one that is dead or discarded: planning it again means that the cause was mended, so it goes again, with the
+    new payload. Returns how many are intended now that were not before. Only connection, entity, golden_id, kind, key, payload and after of a row count.
     """
     new = list(rows)
     if not new:
@@ -57,7 +58,9 @@ def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
         cursor.execute(
             "INSERT INTO sync.delivery (connection, entity, golden_id, kind, key, payload, after, state, created_at) "
             "SELECT connection, entity, golden_id, kind, key, payload, after, 'pending', %s "
-            "FROM incoming_delivery ORDER BY n ON CONFLICT (connection, key) DO NOTHING",
+            "FROM incoming_delivery ORDER BY n ON CONFLICT (connection, key) DO UPDATE SET payload = excluded.payload, "
+            "after = excluded.after, state = 'pending', next_attempt_at = NULL, note = NULL "
+            "WHERE sync.delivery.state IN ('dead', 'discarded')",
             (tx.clock.now(),),
         )
         inserted = cursor.rowcount
@@ -180,14 +183,14 @@ def discard(tx: Transaction, id: int, note: str) -> None:
 
 
 def supersede(tx: Transaction, connection: str, golden_ids: Iterable[UUID], kind: str) -> int:
-    """Discard what was never sent of this kind: a newer absolute figure makes the older one pointless.
+    """Discard what the target surely does not have of this kind: something newer makes it pointless.
 
-    Returns how many were discarded. Those that were ever sent stay: what the target made of them has to be found out.
+    Returns how many were discarded. Those whose fate is unknown stay: it has to be found out first.
     """
     return tx.connection.execute(
         "UPDATE sync.delivery SET state = 'discarded', note = %s, next_attempt_at = NULL "
         "WHERE connection = %s AND golden_id = ANY(%s) AND kind = %s "
-        "AND state IN ('pending', 'failed') AND attempts = 0",
+        "AND state IN ('pending', 'failed', 'dead')",
         (SUPERSEDED, connection, list(golden_ids), kind),
     ).rowcount
 

@@ -1,0 +1,1 @@
+"""The engine: extract, merge, publish, deliver. It knows nothing of Dagster."""

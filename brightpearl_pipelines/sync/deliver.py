@@ -1,0 +1,212 @@
+"""Deliver: make the writes that were intended, and record what became of each.
+
+The order of things is what makes a crash harmless: a delivery is marked sent before its call goes out, so one that is
+found sent was cut off, and is looked up in the target before anything is written again.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from brightpearl_pipelines.http.errors import ApiError, AuthenticationError, TransientError
+from brightpearl_pipelines.store import agreed, commitments, crosswalk, dead_letters, deliveries
+from brightpearl_pipelines.store.database import Transaction
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Json
+from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.sync.hub import token
+from brightpearl_pipelines.sync.scope import Counts
+from brightpearl_pipelines.systems.contract import Answer, Outcome, Session, Target, Write
+
+DELIVERIES_A_TIME = 2000
+MOST_ATTEMPTS = 12
+PATIENCE = timedelta(seconds=15)
+"""A delivery that may go again this soon is waited for; a later one is left to the next run."""
+
+
+async def deliver(engine: Engine, connection: str, target: Target, counts: Counts) -> None:
+    """Make all writes of a target that may go now. A connection that cannot be used ends the step, and says so."""
+    writes = {write.kind: write for write in target.writes}
+    while True:
+        with engine.transaction() as tx:
+            due = deliveries.due(tx, connection, target.entity, DELIVERIES_A_TIME)
+            wait = None if due else _wait(tx, connection, target.entity, engine.clock.now())
+        if not due and wait is None:
+            return
+        if not due and wait is not None:
+            await engine.clock.sleep(wait)
+            continue
+        try:
+            session = await engine.session(connection)
+            for kind, some in _by_kind(due).items():
+                await _kind(engine, session, writes[kind], some, counts)
+        except (TransientError, AuthenticationError) as error:
+            counts.paused = str(error)
+            return
+
+
+def _wait(tx: Transaction, connection: str, entity: str, now: datetime) -> float | None:
+    soonest = deliveries.next_due(tx, connection, entity)
+    if soonest is None or soonest > now + PATIENCE:
+        return None
+    return max((soonest - now).total_seconds(), 0.05)
+
+
+def _by_kind(due: Sequence[Delivery]) -> dict[str, list[Delivery]]:
+    kinds: dict[str, list[Delivery]] = {}
+    for delivery in due:
+        kinds.setdefault(delivery.kind, []).append(delivery)
+    return kinds
+
+
+async def _kind(engine: Engine, session: Session, write: Write, due: Sequence[Delivery], counts: Counts) -> None:
+    unsure = [delivery for delivery in due if delivery.state is DeliveryState.SENT]
+    found = await _find(engine, session, write, unsure, counts) if unsure else set()
+    ready = [delivery for delivery in due if delivery.key not in found]
+    for start in range(0, len(ready), write.batch):
+        await _send(engine, session, write, ready[start : start + write.batch], counts)
+
+
+async def _find(engine: Engine, session: Session, write: Write, unsure: Sequence[Delivery], counts: Counts) -> set[str]:
+    """Look up deliveries that were cut off; the keys of those that must not be sent now."""
+    with engine.transaction() as tx:
+        resolved = _resolve(tx, session.connection, unsure)
+    found = await write.find(session, list(resolved.values()))
+    now = engine.clock.now()
+    settled: set[str] = set()
+    with engine.transaction() as tx:
+        for delivery in unsure:
+            answer = found.get(delivery.key)
+            if answer is not None:
+                _record(tx, write, answer, counts, now)
+                settled.add(delivery.key)
+            elif delivery.sent_at is not None and now < delivery.sent_at + write.lag:
+                deliveries.unsure(tx, delivery.id, "not visible yet", delivery.sent_at + write.lag)
+                settled.add(delivery.key)
+    return settled
+
+
+async def _send(engine: Engine, session: Session, write: Write, ready: Sequence[Delivery], counts: Counts) -> None:
+    with engine.transaction() as tx:
+        resolved = _resolve(tx, session.connection, ready)
+        deliveries.mark_sent(tx, [delivery.id for delivery in ready])
+    try:
+        answers = await write.send(session, [resolved[delivery.key] for delivery in ready])
+    except ApiError as error:
+        # Some may have gone out before: each is looked up in the target before it goes again.
+        with engine.transaction() as tx:
+            for delivery in ready:
+                deliveries.unsure(tx, delivery.id, str(error), engine.clock.now() + _pause(delivery.attempts))
+        raise
+    now = engine.clock.now()
+    with engine.transaction() as tx:
+        for answer in answers:
+            _record(tx, write, answer, counts, now)
+    engine.tell(f"delivered {write.kind}", len(answers))
+
+
+def _resolve(tx: Transaction, connection: str, some: Sequence[Delivery]) -> dict[str, Delivery]:
+    """The deliveries with each `{"$ref": [entity, golden id]}` replaced by the connection's own id of that thing."""
+    wanted: dict[str, set[UUID]] = {}
+    for delivery in some:
+        for entity, golden in _references(delivery.payload):
+            wanted.setdefault(entity, set()).add(UUID(golden))
+    known: dict[tuple[str, str], str] = {}
+    for entity, ids in wanted.items():
+        for golden_id, external in crosswalk.external_ids(tx, entity, connection, ids).items():
+            known[entity, str(golden_id)] = external[0]
+    return {each.key: Delivery(**{**_fields(each), "payload": _replaced(each.payload, known)}) for each in some}
+
+
+def _fields(delivery: Delivery) -> dict[str, Any]:
+    return {name: getattr(delivery, name) for name in Delivery.__dataclass_fields__}
+
+
+def _references(value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        if "$ref" in value:
+            entity, golden = value["$ref"]
+            return [(entity, golden)]
+        return [found for each in value.values() for found in _references(each)]
+    if isinstance(value, (list, tuple)):
+        return [found for each in value for found in _references(each)]
+    return []
+
+
+def _replaced(value: Any, known: Mapping[tuple[str, str], str]) -> Any:
+    if isinstance(value, Mapping):
+        if "$ref" in value:
+            entity, golden = value["$ref"]
+            return known[entity, golden]
+        return {name: _replaced(each, known) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_replaced(each, known) for each in value]
+    return value
+
+
+def _record(tx: Transaction, write: Write, answer: Answer, counts: Counts, now: datetime) -> None:
+    delivery = answer.delivery
+    match answer.outcome:
+        case Outcome.CONFIRMED:
+            _confirm(tx, write, answer, now)
+            created = answer.external_id is not None
+            counts.created += created
+            counts.updated += not created
+        case Outcome.AMBIGUOUS:
+            deliveries.unsure(tx, delivery.id, answer.error or "no answer", now + max(write.lag, timedelta(seconds=1)))
+        case Outcome.RETRY:
+            _retry(tx, answer, counts, now)
+        case Outcome.REFUSED:
+            counts.failed += 1
+            deliveries.kill(tx, delivery.id, answer.error or "refused")
+            dead_letters.hold(tx, _letter(answer))
+
+
+def _confirm(tx: Transaction, write: Write, answer: Answer, now: datetime) -> None:
+    delivery = answer.delivery
+    deliveries.confirm(tx, delivery.id, answer.external_id, answer.body)
+    if answer.external_id is not None and write.links:
+        crosswalk.link(tx, delivery.entity, [(delivery.connection, answer.external_id, delivery.golden_id)])
+    held: Json | None = answer.agreed or delivery.payload.get("agreed")
+    if held is not None:
+        agreed.put(tx, delivery.entity, delivery.connection, {delivery.golden_id: held})
+    if write.settles:
+        commitments.settle(tx, delivery.golden_id, now)
+    dead_letters.resolve(tx, delivery.connection, "deliver", delivery.entity, [delivery.key])
+    dead_letters.release_waiting(tx, [token(delivery.entity, delivery.connection, str(delivery.golden_id))])
+
+
+def _retry(tx: Transaction, answer: Answer, counts: Counts, now: datetime) -> None:
+    """Nothing was applied. With a reason given it is shown to people while it waits; after many tries it is held."""
+    delivery = answer.delivery
+    error = answer.error or "the target asked to try later"
+    if answer.reason is None and delivery.attempts + 1 >= MOST_ATTEMPTS:
+        counts.failed += 1
+        deliveries.kill(tx, delivery.id, error)
+        dead_letters.hold(tx, _letter(answer))
+        return
+    deliveries.fail(tx, delivery.id, error, now + (answer.retry_after or _pause(delivery.attempts)))
+    if answer.reason is not None:
+        counts.held += 1
+        dead_letters.hold(tx, _letter(answer))
+
+
+def _pause(attempts: int) -> timedelta:
+    """1 s, 2 s, 4 s … at most 10 minutes. No jitter: one deliverer a target, so nobody retries in step with it."""
+    return timedelta(seconds=min(2.0**attempts, 600))
+
+
+def _letter(answer: Answer) -> DeadLetter:
+    delivery = answer.delivery
+    return DeadLetter(
+        connection=delivery.connection,
+        stage="deliver",
+        entity=delivery.entity,
+        subject=delivery.key,
+        reason=answer.reason or "refused",
+        sentence=f"{delivery.connection} would not take {delivery.kind} {delivery.key}: {answer.error}",
+        suggestion=answer.suggestion,
+        waiting_for=answer.waiting_for,
+        payload=delivery.payload,
+        golden_id=delivery.golden_id,
+    )

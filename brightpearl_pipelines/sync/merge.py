@@ -1,0 +1,314 @@
+"""Merge: records become golden records. Map, match, three-way merge, validate; a bad record is held, the others go on.
+
+The base of the three-way merge is what the same connection said last time (`agreed`): a field that it did not change is
+no reason to change ours, so that a value written by us and read back, or an old view read again, changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from brightpearl_pipelines.configuration import Configuration, Connection
+from brightpearl_pipelines.entities.models import Customer, Order, Payment, Product, Shipment
+from brightpearl_pipelines.mapping import MappingError, MappingErrors
+from brightpearl_pipelines.store import agreed, conflicts, crosswalk, dead_letters, goldens, positions, records
+from brightpearl_pipelines.store.database import Transaction
+from brightpearl_pipelines.store.types import DeadLetter, Golden, Json, Record
+from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.sync.hub import golden_id, token
+from brightpearl_pipelines.sync.inventory import commit_orders
+from brightpearl_pipelines.sync.matching import match
+from brightpearl_pipelines.sync.scope import Counts, Scope
+from brightpearl_pipelines.systems.contract import Ignored, Mapped, Source
+
+RECORDS_A_TIME = 500
+MODELS: Mapping[str, type[BaseModel]] = {
+    "customer": Customer,
+    "product": Product,
+    "order": Order,
+    "payment": Payment,
+    "shipment": Shipment,
+}
+AS_OF = "_as_of"
+"""Kept beside the agreed fields: when the connection last held them."""
+
+
+async def merge(engine: Engine, entity: str, scope: Scope) -> Counts:
+    """Bring the golden records of an entity up to date with all that was extracted."""
+    counts = Counts()
+    async with engine.alone(f"merge:{entity}"):
+        for connection in engine.configuration.connections.values():
+            for source in connection.system.sources:
+                if source.entity == entity:
+                    _merge_source(engine, connection, source, scope, counts)
+    return counts
+
+
+def consumer(connection: str, source: Source) -> str:
+    """The name under which the offset of a source is kept."""
+    return f"merge:{source.entity}:{connection}:{source.stream}"
+
+
+def _merge_source(engine: Engine, connection: Connection, source: Source, scope: Scope, counts: Counts) -> None:
+    def batch(tx: Transaction, rows: Sequence[Record]) -> None:
+        _Batch(engine.configuration, connection, source, tx, counts).run(rows)
+        engine.tell(f"mapped {source.entity}", len(rows))
+
+    if scope.repair:
+        _again(engine, connection.name, source, scope, batch)
+    _retried(engine, connection.name, source, batch)
+    name = consumer(connection.name, source)
+    while True:
+        with engine.transaction() as tx:
+            offset = positions.get(tx, name).version
+            rows = records.after(tx, connection.name, source.stream, offset, RECORDS_A_TIME)
+            if not rows:
+                return
+            batch(tx, rows)
+            positions.move(tx, name, version=rows[-1].version)
+
+
+def _again(
+    engine: Engine,
+    connection: str,
+    source: Source,
+    scope: Scope,
+    batch: Callable[[Transaction, Sequence[Record]], None],
+) -> None:
+    """Repair: map the records of a day, or given ids, even if they did not change."""
+    if scope.ids:
+        with engine.transaction() as tx:
+            batch(tx, list(records.by_ids(tx, connection, source.stream, scope.ids).values()))
+        return
+    last = ""
+    while scope.day is not None:
+        with engine.transaction() as tx:
+            rows = records.on_day(tx, connection, source.stream, scope.day, after_id=last, limit=RECORDS_A_TIME)
+            if not rows:
+                return
+            batch(tx, rows)
+            last = rows[-1].id
+
+
+def _retried(
+    engine: Engine, connection: str, source: Source, batch: Callable[[Transaction, Sequence[Record]], None]
+) -> None:
+    """Map again what was held and has been released, by a person or by the arrival of what it waited for."""
+    with engine.transaction() as tx:
+        letters = dead_letters.released(tx, connection, "merge", source.entity, RECORDS_A_TIME)
+        ids = {letter.subject for letter in letters}
+        if ids:
+            batch(tx, list(records.by_ids(tx, connection, source.stream, ids).values()))
+
+
+@dataclass
+class _Batch:
+    """The merge of some records of one source, in one transaction."""
+
+    configuration: Configuration
+    connection: Connection
+    source: Source
+    tx: Transaction
+    counts: Counts
+    fresh: dict[UUID, Golden] = field(default_factory=dict)
+    begun: set[UUID] = field(default_factory=set)
+    linked_only: set[str] = field(default_factory=set)
+    """External ids that are known to be a golden record, whose content they may not change."""
+
+    def run(self, rows: Sequence[Record]) -> None:
+        mapped = self._map(rows)
+        known = crosswalk.golden_ids(self.tx, self._entity, self._name, [each.external_id for each in mapped])
+        links = {**known, **self._match([each for each in mapped if each.external_id not in known])}
+        existing = goldens.by_ids(self.tx, self._entity, set(links.values()))
+        bases = dict(agreed.get(self.tx, self._entity, self._name, set(links.values())))
+        for each in mapped:
+            self._merge(each, links[each.external_id], existing, bases)
+        changed = goldens.put(self.tx, self.fresh.values()) | self.begun
+        if self._entity == "order" and self.connection.settings.brightpearl:
+            commit_orders(self.tx, self.connection.settings.brightpearl, self.fresh.values())
+        self.counts.changed += len(changed)
+        self.counts.created += len(self.begun)
+        self.counts.updated += len(changed - self.begun)
+        self.counts.unchanged += len(mapped) - len(changed)
+        agreed.put(self.tx, self._entity, self._name, {key: bases[key] for key in self.fresh})
+        self._link(mapped, links)
+
+    @property
+    def _name(self) -> str:
+        return self.connection.name
+
+    @property
+    def _entity(self) -> str:
+        return self.source.entity
+
+    def _map(self, rows: Sequence[Record]) -> list[Mapped]:
+        mapped: list[Mapped] = []
+        passed: list[str] = []
+        for record in rows:
+            self.counts.read += 1
+            try:
+                parts = self.source.read(record, self.connection.settings)
+                for part in parts:
+                    if isinstance(part, Ignored):
+                        self.counts.ignore(part.rule)
+                    else:
+                        _validate(self._entity, part.content)
+                        mapped.append(part)
+                passed.append(record.id)
+            except (MappingErrors, MappingError, ValidationError) as error:
+                self._hold(record, "invalid_field", _field_errors(error))
+            except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+                # The record has not the shape that the fact sheet promises: it is held, the others go on.
+                self._hold(record, "unexpected_shape", [_surprise(error)])
+        dead_letters.resolve(self.tx, self._name, "merge", self._entity, passed)
+        return mapped
+
+    def _hold(self, record: Record, reason: str, fields: "Sequence[_FieldError]") -> None:
+        first = fields[0]
+        letter = DeadLetter(
+            connection=self._name,
+            stage="merge",
+            entity=self._entity,
+            subject=record.id,
+            reason=reason,
+            sentence=f"{self._name} {self.source.stream} {record.id}: " + "; ".join(each.sentence for each in fields),
+            suggestion=first.suggestion,
+            field=first.field,
+            value=first.value,
+            payload=record.payload,
+        )
+        self.counts.held += 1
+        dead_letters.hold(self.tx, letter)
+
+    def _match(self, unknown: Sequence[Mapped]) -> dict[str, UUID]:
+        """Golden ids for external ids met for the first time: matched to what is there, or new."""
+        matched: dict[str, UUID] = {}
+        for each in unknown:
+            if each.external_id in matched:
+                continue
+            found = match(self.tx, self._entity, self._name, each, set(matched.values()))
+            key = found.golden_id if found else golden_id(self._entity, self._name, each.external_id)
+            matched[each.external_id] = key
+            if found is None:
+                self._begin(each, key)
+            elif not found.merges:
+                self.linked_only.add(each.external_id)
+        return matched
+
+    def _begin(self, part: Mapped, key: UUID) -> None:
+        """Store a new golden record at once: the next record of the batch may be the same thing."""
+        content = _plain(self._entity, part.content)
+        goldens.put(self.tx, [Golden(self._entity, key, content, dict.fromkeys(content, self._name), part.day)])
+        self._put_keys(part, key)
+        self.begun.add(key)
+
+    def _put_keys(self, part: Mapped, golden: UUID) -> None:
+        crosswalk.put_keys(self.tx, self._entity, [(key.kind, key.value, golden) for key in (*part.keys, *part.index)])
+
+    def _merge(self, part: Mapped, key: UUID, existing: Mapping[UUID, Golden], bases: dict[UUID, Json]) -> None:
+        base = bases.get(key)
+        if part.external_id in self.linked_only:
+            self.counts.ignore("shares_an_email_address")
+            return
+        if base is not None and _older(part.as_of, base):
+            self.counts.ignore("older_view")
+            return
+        present = self.fresh.get(key) or existing.get(key)
+        content, origin = dict(present.content if present else {}), dict(present.origin if present else {})
+        for name, value in _plain(self._entity, part.content).items():
+            self._field(key, name, value, base, content, origin)
+        day = part.day or (present.day if present else None)
+        self.fresh[key] = Golden(self._entity, key, content, origin, day)
+        bases[key] = {**_plain(self._entity, part.content), AS_OF: part.as_of.isoformat() if part.as_of else None}
+
+    def _field(
+        self, key: UUID, name: str, value: Any, base: Json | None, content: dict[str, Any], origin: dict[str, str]
+    ) -> None:
+        """Three-way merge of one field: theirs against the base and ours."""
+        ours = content.get(name)
+        if name in content and (value == ours or (base is not None and value == base.get(name))):
+            return
+        rival = origin.get(name)
+        empty = name not in content or ours in ("", None, [], {})
+        others_changed_it = rival is not None and rival != self._name and (base is None or ours != base.get(name))
+        if rival is not None and others_changed_it and not empty and value not in ("", None):
+            if not self._wins(name, rival):
+                conflicts.record(self.tx, self._entity, key, name, rival, ours, self._name, value)
+                return
+            conflicts.record(self.tx, self._entity, key, name, self._name, value, rival, ours)
+        if value in ("", None) and base is None and not empty:
+            return  # never having said anything is not the wish to blank a field
+        content[name], origin[name] = value, self._name
+
+    def _wins(self, name: str, rival: str | None) -> bool:
+        ranking = self.configuration.ranking(self._entity, name)
+        if self._name in ranking and rival in ranking:
+            return ranking.index(self._name) < ranking.index(rival)
+        return True
+
+    def _link(self, mapped: Sequence[Mapped], links: Mapping[str, UUID]) -> None:
+        crosswalk.link(
+            self.tx, self._entity, [(self._name, each.external_id, links[each.external_id]) for each in mapped]
+        )
+        arrived: set[str] = set()
+        for each in mapped:
+            self._put_keys(each, links[each.external_id])
+            arrived.add(token(self._entity, self._name, each.external_id))
+            arrived.update(token(self._entity, self._name, key.value) for key in each.keys)
+        dead_letters.release_waiting(self.tx, arrived)
+
+
+@dataclass(frozen=True)
+class _FieldError:
+    field: str
+    value: str | None
+    sentence: str
+    suggestion: str
+
+
+def _surprise(error: Exception) -> _FieldError:
+    sentence = f"not the shape that was expected: {type(error).__name__}: {error}"
+    return _FieldError("the record", None, sentence, "Look at the record; the mapping or the system's API has changed.")
+
+
+def _field_errors(error: MappingErrors | MappingError | ValidationError) -> list[_FieldError]:
+    if isinstance(error, MappingError):
+        error = MappingErrors([error])
+    if isinstance(error, MappingErrors):
+        return [
+            _FieldError(each.field, str(each.value), f"{each.field} is {each.value!r}: {each.rule}", each.suggestion)
+            for each in error.errors
+        ]
+    suggestion = "Correct the field in the source, or its mapping, then retry the dead letter."
+    found = []
+    for each in error.errors():
+        place = ".".join(str(part) for part in each["loc"]) or "the record"
+        value = None if isinstance(each["input"], Mapping) else str(each["input"])
+        found.append(
+            _FieldError(place, value, f"{place} is {value!r}: {each['msg']}" if value else each["msg"], suggestion)
+        )
+    return found
+
+
+def _validate(entity: str, content: Json) -> BaseModel:
+    return MODELS[entity].model_validate(content)
+
+
+def _plain(entity: str, content: Json) -> dict[str, Any]:
+    """The fields that the source gave, in the form in which golden records are kept (JSON, canonical amounts)."""
+    model = _validate(entity, content)
+    return {name: value for name, value in model.model_dump(mode="json").items() if name in content}
+
+
+def _older(as_of: datetime | None, base: Json) -> bool:
+    reached = base.get(AS_OF)
+    return as_of is not None and reached is not None and as_of < datetime.fromisoformat(reached)
+
+
+def known_entities() -> Iterable[str]:
+    """The entities that are merged from records; stock is reckoned in `sync.inventory`."""
+    return MODELS

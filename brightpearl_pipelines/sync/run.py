@@ -1,0 +1,89 @@
+"""A whole run: every step, in the order in which one builds on the other. Assets run the same steps one by one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from brightpearl_pipelines.configuration import Configuration
+from brightpearl_pipelines.http.errors import ApiError
+from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.sync.extract import extract
+from brightpearl_pipelines.sync.inventory import ENTITY as STOCK
+from brightpearl_pipelines.sync.inventory import reconcile_inventory
+from brightpearl_pipelines.sync.merge import merge
+from brightpearl_pipelines.sync.publish import publish
+from brightpearl_pipelines.sync.scope import Counts, Scope, StepResult
+
+ROUNDS = (
+    # What orders refer to comes first; the stock that they take, and the parcels they become, last.
+    (("product", "customer", "order"), ("product", "customer", "order", "payment"), ("customer", "order", "payment")),
+    (("shipment",), ("shipment",), ("shipment",)),
+    ((STOCK,), (STOCK,), (STOCK,)),
+)
+"""(entities extracted, entities mapped, entities published), round by round."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run; `connection` is None for the hub, `stream` the name of what is extracted."""
+
+    name: str
+    connection: str | None
+    entity: str
+    stream: str | None = None
+
+
+def steps(configuration: Configuration) -> Iterator[Step]:
+    """All steps that a configuration has, in their order."""
+    connections = configuration.connections.values()
+    for extracted, mapped, published in ROUNDS:
+        for entity in extracted:
+            for connection in connections:
+                for stream in connection.system.streams:
+                    if stream.entity == entity:
+                        yield Step("extracted", connection.name, entity, stream.name)
+        for entity in mapped:
+            yield Step("mapped", None, entity)
+        for entity in published:
+            for connection in connections:
+                for target in connection.system.targets:
+                    if target.entity == entity:
+                        yield Step("published", connection.name, entity)
+
+
+async def perform(engine: Engine, step: Step, scope: Scope) -> StepResult:
+    """Do one step. A connection that cannot be used is told in the result, so that the other steps go on."""
+    if step.name == "mapped":
+        counts = await (
+            reconcile_inventory(engine, scope) if step.entity == STOCK else merge(engine, step.entity, scope)
+        )
+        return StepResult(step.name, None, step.entity, counts)
+    assert step.connection is not None  # noqa: S101 - only the hub has no connection
+    system = engine.configuration.connection(step.connection).system
+    if step.name == "published":
+        return await publish(engine, step.connection, system.target(step.entity), scope)
+    counts = Counts()
+    try:
+        counts = await extract(engine, step.connection, system.stream(step.stream or ""), scope)
+    except ApiError as error:
+        counts.paused = str(error)
+    return StepResult(step.name, step.connection, step.entity, counts)
+
+
+async def run(
+    engine: Engine, scope: Scope, *, connection: str | None = None, entity: str | None = None
+) -> list[StepResult]:
+    """Do all steps, or those of one connection or entity. A dry run leaves no trace in the store."""
+    chosen = [
+        step
+        for step in steps(engine.configuration)
+        if (connection is None or step.connection in (None, connection)) and (entity is None or step.entity == entity)
+    ]
+    results = []
+    if scope.dry_run:
+        with engine.rehearsal():
+            for step in chosen:
+                results.append(await perform(engine, step, scope))
+        return results
+    for step in chosen:
+        results.append(await perform(engine, step, scope))
+    return results

@@ -1,0 +1,17 @@
+"""BigCommerce: orders, catalogue, stock, shipments. Facts: the fact sheet bigcommerce.md, cited by section."""
+
+from brightpearl_pipelines.systems.bigcommerce import inventory, shipments
+from brightpearl_pipelines.systems.bigcommerce.connect import connect
+from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
+from brightpearl_pipelines.systems.bigcommerce.sources import SOURCES
+from brightpearl_pipelines.systems.bigcommerce.streams import STREAMS
+from brightpearl_pipelines.systems.contract import System
+
+SYSTEM = System(
+    name="bigcommerce",
+    settings=BigCommerceSettings,
+    connect=connect,
+    streams=STREAMS,
+    sources=SOURCES,
+    targets=(inventory.TARGET, shipments.TARGET),
+)

@@ -1,0 +1,17 @@
+"""Brightpearl: orders, stock, contacts, payments. Facts: the fact sheet brightpearl.md, cited by section."""
+
+from brightpearl_pipelines.systems.brightpearl import customers, order_writes, payments
+from brightpearl_pipelines.systems.brightpearl.connect import connect
+from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
+from brightpearl_pipelines.systems.brightpearl.sources import SOURCES
+from brightpearl_pipelines.systems.brightpearl.streams import STREAMS
+from brightpearl_pipelines.systems.contract import System
+
+SYSTEM = System(
+    name="brightpearl",
+    settings=BrightpearlSettings,
+    connect=connect,
+    streams=STREAMS,
+    sources=SOURCES,
+    targets=(customers.TARGET, order_writes.TARGET, payments.TARGET),
+)

@@ -1,0 +1,188 @@
+"""The writes of an order's life in Brightpearl: create, reserve, cancel (brightpearl.md §5.4, §5.5, §8.5)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
+from brightpearl_pipelines.store.types import Delivery, Json
+from brightpearl_pipelines.systems.brightpearl.client import BrightpearlClient, Message, wire_instant
+from brightpearl_pipelines.systems.brightpearl.customers import answer_for, find_nothing
+from brightpearl_pipelines.systems.brightpearl.orders import plan
+from brightpearl_pipelines.systems.brightpearl.streams import client_of
+from brightpearl_pipelines.systems.contract import Answer, Outcome, Session, Target, Write
+
+NO_STOCK_PAUSE = timedelta(minutes=15)
+
+
+def _body(session: Session, delivery: Delivery) -> dict[str, Any]:
+    return {**delivery.payload["body"], "installedIntegrationInstanceId": session.facts["integration_instance_id"]}
+
+
+async def send_create(session: Session, deliveries: Sequence[Delivery]) -> list[Answer]:
+    """Post the orders. The server's own key makes a repeated post harmless: it is refused, and the order is found."""
+    client = client_of(session)
+    replies = await client.write(
+        [Message("POST", "order-service/sales-order", _body(session, each)) for each in deliveries]
+    )
+    answers = [answer_for(each, reply, created=True) for each, reply in zip(deliveries, replies, strict=True)]
+    refused = [answer.delivery for answer in answers if answer.outcome is Outcome.REFUSED]
+    known = await find_create(session, refused)
+    return [known.get(answer.delivery.key, answer) for answer in answers]
+
+
+async def find_create(session: Session, deliveries: Sequence[Delivery]) -> dict[str, Answer]:
+    """Orders that are there already, by their externalRef and our integration instance."""
+    client = client_of(session)
+    found: dict[str, Answer] = {}
+    for delivery in deliveries:
+        filters = {
+            "externalRef": delivery.payload["body"]["externalRef"],
+            "installedIntegrationInstanceId": str(session.facts["integration_instance_id"]),
+            "columns": "orderId",
+        }
+        rows = await client.search("order-service/order-search", filters)
+        if rows:
+            found[delivery.key] = Answer(delivery, Outcome.CONFIRMED, external_id=str(rows[0]["orderId"]))
+    return found
+
+
+# -- reservations -------------------------------------------------------------------------------------------------
+
+
+async def send_reserve(session: Session, deliveries: Sequence[Delivery]) -> list[Answer]:
+    """Reserve what is stock tracked. One read tells the rows of up to 200 orders; one write each reserves (§8.5)."""
+    client = client_of(session)
+    wanted = [str(each.payload["body"]["order"]) for each in deliveries]
+    orders = {str(each["id"]): each for each in await client.get_many("order-service/order/{ids}", wanted)}
+    messages, waiting, answers = [], [], []
+    for delivery, order_id in zip(deliveries, wanted, strict=True):
+        products = _to_reserve(orders[order_id], set(delivery.payload["body"]["tracked"])) if order_id in orders else []
+        if not products:
+            answers.append(Answer(delivery, Outcome.CONFIRMED, body={"rule": "nothing_to_reserve"}))
+            continue
+        path = f"warehouse-service/order/{order_id}/reservation/warehouse/{delivery.payload['body']['warehouse']}"
+        messages.append(Message("POST", path, {"products": products}))
+        waiting.append(delivery)
+    replies = await client.write(messages)
+    for delivery, reply in zip(waiting, replies, strict=True):
+        answer = answer_for(delivery, reply)
+        answers.append(_without_stock(answer) if answer.outcome is Outcome.REFUSED else answer)
+    return answers
+
+
+def _to_reserve(order: Json, tracked: set[str]) -> list[dict[str, Any]]:
+    rows: Mapping[str, Json] = order["orderRows"]
+    return [
+        {
+            "productId": int(row["productId"]),
+            "salesOrderRowId": int(row_id),
+            "quantity": int(Decimal(row["quantity"]["magnitude"])),
+        }
+        for row_id, row in sorted(rows.items(), key=lambda each: int(each[0]))
+        if str(row.get("productId")) in tracked
+    ]
+
+
+def _without_stock(answer: Answer) -> Answer:
+    """Nothing on hand is no mistake: the order waits for stock, and is tried again now and then."""
+    return Answer(
+        answer.delivery,
+        Outcome.RETRY,
+        error=answer.error,
+        reason="not_reserved",
+        suggestion="Receive stock, or move the order to a warehouse that has it; it is tried again every 15 minutes.",
+        retry_after=NO_STOCK_PAUSE,
+    )
+
+
+async def find_reserve(session: Session, deliveries: Sequence[Delivery]) -> dict[str, Answer]:
+    """Reservations that are there already (§8.5: one per order)."""
+    client = client_of(session)
+    found: dict[str, Answer] = {}
+    for delivery in deliveries:
+        if await client.get(f"warehouse-service/order/{delivery.payload['body']['order']}/reservation"):
+            found[delivery.key] = Answer(delivery, Outcome.CONFIRMED)
+    return found
+
+
+# -- cancellation -------------------------------------------------------------------------------------------------
+
+
+async def send_cancel(session: Session, deliveries: Sequence[Delivery]) -> list[Answer]:
+    """Cancel what has not left. Each step may be repeated: a reversal has a reference of its own."""
+    client = client_of(session)
+    wanted = [str(each.payload["body"]["order"]) for each in deliveries]
+    orders = {str(each["id"]): each for each in await client.get_many("order-service/order/{ids}", wanted)}
+    notes = await client.get_map("warehouse-service/order/{ids}/goods-note/goods-out", wanted)
+    leaving = {str(note["orderId"]) for note in notes.values()}
+    answers = []
+    for delivery, order_id in zip(deliveries, wanted, strict=True):
+        if order_id in leaving:
+            answers.append(_dispatched(delivery))
+            continue
+        try:
+            await _cancel_one(client, delivery, orders[order_id], session)
+            answers.append(Answer(delivery, Outcome.CONFIRMED))
+        except AmbiguousError as error:
+            answers.append(Answer(delivery, Outcome.RETRY, error=str(error)))
+        except RefusedError as error:
+            answers.append(Answer(delivery, Outcome.REFUSED, error=str(error), reason="cancel_refused"))
+    return answers
+
+
+def _dispatched(delivery: Delivery) -> Answer:
+    return Answer(
+        delivery,
+        Outcome.REFUSED,
+        error="a goods-out note exists: the goods are being picked, or have left",
+        reason="cancelled_after_dispatch",
+        suggestion="Stop the parcel or arrange its return, correct the order in Brightpearl, then discard this letter.",
+    )
+
+
+async def _cancel_one(client: BrightpearlClient, delivery: Delivery, order: Json, session: Session) -> None:
+    body = delivery.payload["body"]
+    order_id = str(order["id"])
+    if (order.get("orderStatus") or {}).get("orderStatusId") == body["status"]:
+        return
+    await _reverse_payments(client, delivery, order, session)
+    note = {"text": "Cancelled in the shop", "isPublic": False}
+    status = {"orderStatusId": body["status"], "orderNote": note}
+    await client.api.request("PUT", f"order-service/order/{order_id}/status", json=status, idempotent=True)
+
+
+async def _reverse_payments(client: BrightpearlClient, delivery: Delivery, order: Json, session: Session) -> None:
+    """Brightpearl cancels only what nothing is paid on (§5.4): each receipt gets a payment back, once."""
+    body, order_id = delivery.payload["body"], str(order["id"])
+    payments = await client.search("accounting-service/customer-payment-search", {"orderId": order_id})
+    references = {str(each["transactionRef"]) for each in payments}
+    for payment in payments:
+        reference = f"{payment['transactionRef']}-back"
+        if payment["paymentType"] != "RECEIPT" or reference in references:
+            continue
+        back = {
+            "transactionRef": reference,
+            "transactionCode": payment.get("transactionCode") or payment["transactionRef"],
+            "paymentMethodCode": payment["paymentMethodCode"],
+            "paymentType": "PAYMENT",
+            "orderId": int(order_id),
+            "currencyIsoCode": body["currency"],
+            "exchangeRate": order["currency"]["exchangeRate"],
+            "amountPaid": str(payment["amountPaid"]),
+            "paymentDate": wire_instant(session.clock.now()),
+            "journalRef": f"Cancelled in the shop: {body['external_ref']}",
+        }
+        await client.post("accounting-service/customer-payment", back)
+
+
+TARGET = Target(
+    "order",
+    plan,
+    (
+        Write("create", send_create, find_create, links=True),
+        Write("reserve", send_reserve, find_reserve, settles=True),
+        Write("cancel", send_cancel, find_nothing),
+    ),
+)

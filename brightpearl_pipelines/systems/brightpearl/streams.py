@@ -1,0 +1,250 @@
+"""What can be read from Brightpearl, and how changes are found."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from brightpearl_pipelines.store.types import Json, SourceRecord
+from brightpearl_pipelines.systems.brightpearl.client import (
+    IDS_PER_AVAILABILITY,
+    IDS_PER_GET,
+    ROWS_PER_SEARCH,
+    BrightpearlClient,
+    instant,
+    wire_instant,
+)
+from brightpearl_pipelines.systems.contract import Page, Session, Stream, Window
+from brightpearl_pipelines.systems.paging import by_instant, chunks
+
+
+def client_of(session: Session) -> BrightpearlClient:
+    """The session's client, made at its first use."""
+    if "client" not in session.facts:
+        multi_message = bool(getattr(session.settings, "multi_message", False))
+        session.facts["client"] = BrightpearlClient(session.api, multi_message=multi_message)
+    client: BrightpearlClient = session.facts["client"]
+    return client
+
+
+def ids_in_set(text: str) -> list[str]:
+    """The ids of an id set such as `3,5-7.9` (§2.5, §10.2: webhooks send ranges too)."""
+    ids: list[str] = []
+    for part in re.split(r"[,.]", text):
+        first, _, last = part.partition("-")
+        ids += [str(n) for n in range(int(first), int(last or first) + 1)]
+    return ids
+
+
+def _event_ids(payload: Json) -> Sequence[str]:
+    return ids_in_set(str(payload["id"]))
+
+
+async def _changed_ids(
+    client: BrightpearlClient, path: str, column: str, filter_name: str, window: Window, extra: dict[str, str]
+) -> AsyncIterator[list[tuple[str, datetime]]]:
+    """Ids whose `filter_name` instant lies in the window, in ascending order of it."""
+
+    async def fetch(since: datetime | None, page: int) -> list[dict[str, Any]]:
+        period = f"{wire_instant(since) if since else '2000-01-01T00:00:00.000Z'}/"
+        if window.until:
+            period += wire_instant(window.until)
+        filters = {filter_name: period, "sort": f"{filter_name}.ASC", "columns": f"{column},{filter_name}", **extra}
+        return await client.search_page(path, filters, first=(page - 1) * ROWS_PER_SEARCH + 1)
+
+    async for rows in by_instant(
+        fetch,
+        key=lambda row: str(row[column]),
+        instant=lambda row: instant(row[filter_name]),
+        page_size=ROWS_PER_SEARCH,
+        since=window.since,
+    ):
+        yield [(str(row[column]), instant(row[filter_name])) for row in rows]
+
+
+def _searched(
+    path: str,
+    column: str,
+    read: Callable[[Session, Sequence[str]], Any],
+    instants: Sequence[str],
+    **extra: str,
+) -> Callable[[Session, Window], AsyncIterator[Page]]:
+    """Changes found by search. Several instants are searched one after the other: a thing that was never updated has no
+    `updatedOn` and is only found by `createdOn` (§5.1)."""
+
+    async def changes(session: Session, window: Window) -> AsyncIterator[Page]:
+        done: set[str] = set()
+        newest: datetime | None = None
+        for position, name in enumerate(instants):
+            final = position == len(instants) - 1
+            async for found in _changed_ids(client_of(session), path, column, name, window, extra):
+                newest = max(newest or found[-1][1], found[-1][1])
+                fresh = [each for each, _ in found if each not in done]
+                done.update(fresh)
+                for chunk in chunks(fresh, IDS_PER_GET):
+                    yield Page(await read(session, chunk))
+                if final:
+                    yield Page([], watermark=found[-1][1])
+        # Only instants that the server named move the watermark: our clock may differ from its.
+        yield Page([], watermark=newest)
+
+    return changes
+
+
+# -- contacts -----------------------------------------------------------------------------------------------------
+
+
+async def _contacts(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    client = client_of(session)
+    contacts = await client.get_many("contact-service/contact/{ids}", ids)
+    address_ids = {str(each) for contact in contacts for each in contact.get("postAddressIds", {}).values() if each}
+    addresses = {
+        str(each["addressId"]): each
+        for each in await client.get_many("contact-service/postal-address/{ids}", address_ids)
+    }
+    records = []
+    for contact in contacts:
+        used = {
+            kind: addresses[str(each)]
+            for kind, each in contact.get("postAddressIds", {}).items()
+            if str(each) in addresses
+        }
+        records.append(_record(str(contact["contactId"]), {**contact, "addresses": used}))
+    return _with_missing(records, ids)
+
+
+def _record(key: str, payload: dict[str, Any]) -> SourceRecord:
+    changed = payload.get("updatedOn") or payload.get("createdOn")
+    return SourceRecord(key, payload, instant(changed) if changed else None)
+
+
+def _with_missing(records: list[SourceRecord], asked: Sequence[str]) -> list[SourceRecord]:
+    """Ids that were asked for and not found are gone."""
+    found = {record.id for record in records}
+    return records + [SourceRecord(each, {}, deleted=True) for each in asked if each not in found]
+
+
+# -- products, orders ---------------------------------------------------------------------------------------------
+
+
+async def _products(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    """Products; beside a bundle, the SKUs of its components, which the answer may name by id only (§7.1)."""
+    client = client_of(session)
+    found = await client.get_many("product-service/product/{ids}", ids)
+    skus = {str(each["id"]): each["identity"].get("sku", "") for each in found}
+    unknown = {part for each in found for part in _component_ids(each)} - skus.keys()
+    for each in await client.get_many("product-service/product/{ids}", unknown):
+        skus[str(each["id"])] = each["identity"].get("sku", "")
+    records = []
+    for each in found:
+        parts = {part: skus[part] for part in _component_ids(each) if part in skus}
+        records.append(_record(str(each["id"]), {**each, "componentSkus": parts} if parts else each))
+    return _with_missing(records, ids)
+
+
+def _component_ids(product: Json) -> list[str]:
+    parts = (product.get("composition") or {}).get("bundleComponents") or []
+    return [str(part["productId"]) for part in parts]
+
+
+async def _orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    found = await client_of(session).get_many("order-service/order/{ids}", ids)
+    return _with_missing([_record(str(each["id"]), each) for each in found], ids)
+
+
+# -- goods-out notes ----------------------------------------------------------------------------------------------
+
+
+async def _shipments(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    """Notes with the order they belong to and all its other notes: bundles ship when all their parts have (§5.3)."""
+    client = client_of(session)
+    notes: dict[str, Any] = {}
+    for chunk in chunks(ids, IDS_PER_GET):
+        notes |= await client.get_map("warehouse-service/order/*/goods-note/goods-out/{ids}", chunk)
+    order_ids = {str(note["orderId"]) for note in notes.values() if note.get("orderId")}
+    orders = {str(each["id"]): each for each in await client.get_many("order-service/order/{ids}", order_ids)}
+    siblings: dict[str, dict[str, Any]] = {}
+    for key, note in (await client.get_map("warehouse-service/order/{ids}/goods-note/goods-out", order_ids)).items():
+        siblings.setdefault(str(note["orderId"]), {})[key] = note
+    records = []
+    for key, note in notes.items():
+        order_id = str(note.get("orderId") or "")
+        payload = {"id": key, "note": note, "order": orders.get(order_id), "notes": siblings.get(order_id, {key: note})}
+        shipped = note.get("status", {}).get("shippedOn") or note.get("createdOn")
+        records.append(SourceRecord(key, payload, instant(shipped)))
+    return _with_missing(records, ids)
+
+
+# -- availability -------------------------------------------------------------------------------------------------
+
+
+async def _availability(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    """Stock of products by warehouse; what is not stock tracked is left out by the server, not gone (§8.1)."""
+    client = client_of(session)
+    pattern = "warehouse-service/product-availability/{ids}"
+    found = await client.get_map(pattern, ids, size=IDS_PER_AVAILABILITY)
+    return [SourceRecord(key, {"productId": key, **value}) for key, value in found.items()]
+
+
+async def _all_availability(session: Session, window: Window) -> AsyncIterator[Page]:
+    """There is no search for stock that changed: everything is read. `window` does not apply."""
+    del window
+    client = client_of(session)
+    rows = await client.search(
+        "product-service/product-search", {"stockTracked": "true", "columns": "productId", "sort": "productId.ASC"}
+    )
+    for chunk in chunks([str(row["productId"]) for row in rows], IDS_PER_AVAILABILITY):
+        yield Page(await _availability(session, chunk))
+
+
+def _day(payload: Json) -> date | None:
+    changed = payload.get("updatedOn") or payload.get("createdOn")
+    return instant(changed).date() if changed else None
+
+
+STREAMS = (
+    Stream(
+        "customers",
+        "customer",
+        _searched("contact-service/contact-search", "contactId", _contacts, ("createdOn", "updatedOn")),
+        _contacts,
+        day_from=_day,
+    ),
+    Stream(
+        "products",
+        "product",
+        _searched("product-service/product-search", "productId", _products, ("createdOn", "updatedOn")),
+        _products,
+        topics={"product.created": _event_ids, "product.modified": _event_ids, "product.destroyed": _event_ids},
+        day_from=_day,
+    ),
+    Stream(
+        "orders",
+        "order",
+        _searched("order-service/order-search", "orderId", _orders, ("createdOn", "updatedOn"), orderTypeId="1"),
+        _orders,
+        topics={"order.modified": _event_ids},
+        day_from=_day,
+    ),
+    Stream(
+        "shipments",
+        "shipment",
+        _searched(
+            "warehouse-service/goods-note/goods-out-search",
+            "goodsOutNoteId",
+            _shipments,
+            ("shippedOn",),
+            shipped="true",
+        ),
+        _shipments,
+        topics={"goods-out-note.modified.shipped": _event_ids},
+    ),
+    Stream(
+        "inventory",
+        "stock_level",
+        _all_availability,
+        _availability,
+        topics={"product.modified.on-hand-modified": _event_ids},
+        snapshot=True,
+    ),
+)

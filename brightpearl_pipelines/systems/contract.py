@@ -1,0 +1,265 @@
+"""What a system brings, so that the engine can keep it in step without knowing it.
+
+A system is a folder: a client, the streams that can be read, what they mean in our entities, and the writes that can be
+made. It hands all of it over as one `System`. The engine calls; a system never calls the engine.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from brightpearl_pipelines.clock import Clock
+from brightpearl_pipelines.http.client import Api
+from brightpearl_pipelines.matching import MatchKey
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json, Record, SourceRecord
+
+Tables = Mapping[str, Mapping[str, str]]
+
+
+class Settings(BaseModel):
+    """What connections.yaml may say of any connection; each system adds its own fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str
+    sandbox: bool = False
+    brightpearl: str | None = None
+    """The Brightpearl account that this connection is kept in step with; None for such an account itself."""
+
+    def tables(self) -> Tables:
+        """The lookup tables that mappings of this system may use, by name."""
+        return {}
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which changes are asked for: modified at or after `since` (None: from the beginning), before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some records of a stream, and the instant up to which the stream is read once they are stored.
+
+    `watermark` is None while the order of the records does not allow to say.
+    """
+
+    records: Sequence[SourceRecord]
+    watermark: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A collection that the system lets us read."""
+
+    name: str
+    entity: str
+    """The entity whose assets and partitions it belongs to."""
+    changes: Callable[["Session", Window], AsyncIterator[Page]]
+    by_ids: Callable[["Session", Sequence[str]], Awaitable[list[SourceRecord]]]
+    """Ids that the system no longer knows come back as deleted records."""
+    overlap: timedelta = timedelta(minutes=10)
+    """How far each read goes back behind the watermark: late and equal instants fall into it."""
+    topics: Mapping[str, Callable[[Json], Sequence[str]]] = field(default_factory=dict)
+    """Webhook topics (prefixes) that hint at this stream, and how their payload names the ids."""
+    day_from: Callable[[Json], date | None] | None = None
+    snapshot: bool = False
+    """True when the system cannot say what changed: `changes` then always reads everything."""
+
+
+# -- meaning ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A source record, or a part of it, in our words."""
+
+    external_id: str
+    content: Json
+    keys: Sequence[MatchKey] = ()
+    index: Sequence[MatchKey] = ()
+    """Further values to find it by that do not identify it, e.g. what a bundle is made of."""
+    day: date | None = None
+    as_of: datetime | None = None
+    """When this was true at the source; an older view never overwrites a newer one."""
+    shared: bool = False
+    """True when several external ids of this connection may be one thing, as a guest's orders are one customer."""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A record that a named rule leaves out."""
+
+    external_id: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the records of a stream become parts of an entity.
+
+    `read` returns one item per thing found in the record and raises mapping.MappingErrors for a bad one.
+    """
+
+    stream: str
+    entity: str
+    read: Callable[[Record, Settings], Sequence[Mapped | Ignored]]
+
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What became of a write."""
+
+    CONFIRMED = "confirmed"
+    RETRY = "retry"
+    """Nothing was applied; the same write may go again later."""
+    AMBIGUOUS = "ambiguous"
+    """It may have been applied: look before writing again."""
+    REFUSED = "refused"
+    """The target will not have it: a person must look."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The outcome of one delivery."""
+
+    delivery: Delivery
+    outcome: Outcome
+    external_id: str | None = None
+    body: Json | None = None
+    """What is worth remembering of the answer."""
+    error: str | None = None
+    agreed: Json | None = None
+    """What the target holds now, where that is not simply what the delivery's payload says under `agreed`."""
+    reason: str | None = None
+    """The code of the dead letter: `refused` unless said otherwise; a RETRY makes one only when it gives a reason."""
+    suggestion: str = "Read the answer of the target, correct the record or the mapping, then retry the dead letter."
+    retry_after: timedelta | None = None
+    waiting_for: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Write:
+    """One kind of write that the system accepts."""
+
+    kind: str
+    send: Callable[["Session", Sequence[Delivery]], Awaitable[list[Answer]]]
+    """Makes the writes, in as few calls as the system allows, and answers for each of them."""
+    find: Callable[["Session", Sequence[Delivery]], Awaitable[dict[str, Answer]]]
+    """For deliveries whose fate is unknown: those that the target turns out to have, by delivery key."""
+    batch: int = 200
+    """How many deliveries `send` gets at most at a time."""
+    lag: timedelta = timedelta(0)
+    """How long after sending a write may still be invisible to `find`. Until then nothing is sent again."""
+    links: bool = False
+    """True when the answer's external id is the target's id of the golden record."""
+    settles: bool = False
+    """True when this write's confirmation means that Brightpearl's stock figures now show the order."""
+
+
+class Hub(Protocol):
+    """What a planner may ask of the hub: golden records and external ids, nothing else."""
+
+    def external_ids(
+        self, entity: str, connection: str, golden_ids: Iterable[UUID]
+    ) -> Mapping[UUID, Sequence[str]]: ...
+    def golden_ids(self, entity: str, connection: str, external_ids: Iterable[str]) -> Mapping[str, UUID]: ...
+    def goldens(self, entity: str, golden_ids: Iterable[UUID]) -> Mapping[UUID, Golden]: ...
+    def records(self, connection: str, stream: str, ids: Iterable[str]) -> Mapping[str, Record]: ...
+    def deliveries(self, connection: str, keys: Iterable[str]) -> Mapping[str, Delivery]: ...
+    def agreed(self, entity: str, connection: str, golden_ids: Iterable[UUID]) -> Mapping[UUID, Json]: ...
+    def by_keys(self, entity: str, kind: str, values: Iterable[str]) -> Mapping[str, Sequence[UUID]]: ...
+    def committed(self, account: str, skus: Iterable[str], fetched_at: Mapping[str, datetime]) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a target lacks: deliveries to make, records that must be held, records that a named rule leaves out."""
+
+    deliveries: Sequence[Delivery] = ()
+    held: Sequence[DeadLetter] = ()
+    ignored: Mapping[UUID, str] = field(default_factory=dict)
+    superseded: Sequence[tuple[UUID, str]] = ()
+    """(golden id, kind) whose unsent deliveries are overtaken by this plan."""
+    details: Mapping[UUID, Sequence[tuple[str, Any, Any]]] = field(default_factory=dict)
+    """Field diffs for the reader of a dry run: (field, value in the target, value it will get)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """How golden records of an entity are written to a connection of the system."""
+
+    entity: str
+    plan: Callable[["PlanContext", Sequence[Golden]], Plan]
+    writes: Sequence[Write]
+    reads: Sequence[str] = ()
+    """Entities whose change can also change what this target lacks."""
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """What a planner works with."""
+
+    connection: str
+    settings: Settings
+    shops: Mapping[str, Settings]
+    """The connections kept in step with this account (for a Brightpearl connection), by name."""
+    hub: Hub
+    now: datetime
+
+
+# -- the system ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Session:
+    """A live connection: what streams and writes work with."""
+
+    connection: str
+    settings: Settings
+    api: Api
+    clock: Clock
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What was learnt at log-in, e.g. Brightpearl's integration instance id."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A webhook that must exist: its topic, and whether the receiver is told by a secret in the address or a header."""
+
+    topic: str
+
+
+@dataclass(frozen=True)
+class System:
+    """A kind of software that can be kept in step."""
+
+    name: str
+    settings: type[Settings]
+    connect: Callable[..., Any]
+    streams: Sequence[Stream]
+    sources: Sequence[Source]
+    targets: Sequence[Target]
+
+    def stream(self, name: str) -> Stream:
+        return next(stream for stream in self.streams if stream.name == name)
+
+    def stream_of(self, topic: str) -> Stream | None:
+        """The stream that a webhook's topic hints at: the longest matching prefix decides."""
+        matches = [(len(each), s) for s in self.streams for each in s.topics if topic.startswith(each)]
+        return max(matches, key=lambda match: match[0])[1] if matches else None
+
+    def target(self, entity: str) -> Target:
+        return next(target for target in self.targets if target.entity == entity)
