@@ -109,6 +109,9 @@ def test_calls_under_way_when_it_opens_do_not_lengthen_the_pause(store, clock):
     api = client(store, clock, server)
     clock.run(*(caught(post(api)) for _ in range(12)))
     assert clock.run(caught(post(api))).retry_after == pytest.approx(15, abs=0.01)
+    clock.advance(15)
+    clock.run(caught(post(api)))  # the probe fails
+    assert clock.run(caught(post(api))).retry_after == pytest.approx(30, abs=0.01)
 
 
 def test_a_read_stops_trying_when_it_opens(store, clock):

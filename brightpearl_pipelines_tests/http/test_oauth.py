@@ -266,9 +266,10 @@ def test_a_token_endpoint_that_is_down_is_a_passing_trouble(store, clock):
     provider = Provider(clock)
     provider.failure = 503
     api = opened(store, clock, provider)
-    error = clock.run(caught(get(api)))
-    assert isinstance(error, TransientError)
-    assert "503" in error.message
+    for _ in range(3):  # it may be another server than the API's: the circuit does not open
+        error = clock.run(caught(get(api)))
+        assert isinstance(error, TransientError)
+        assert "503" in error.message
     provider.failure = None
     assert clock.run(get(api)).status_code == 200
 
