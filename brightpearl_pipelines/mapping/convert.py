@@ -19,6 +19,7 @@ WrittenAs = Literal["string", "integer", "number", "boolean"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+NAMED_FORMATS: Final = ("iso8601", "rfc2822", "epoch_seconds")
 INSTANT_FORMATS: Final = "iso8601, rfc2822, epoch_seconds or a strptime pattern such as '%d/%m/%Y %H:%M'"
 
 

@@ -378,6 +378,7 @@ def _demands(rule: Rule) -> Iterator[tuple[str, bool, str]]:
     yield "split", several or (single and parts), "beside several paths under `from`, or one with several under `to`"
     yield "otherwise", rule.lookup is not None, "beside `lookup`"
     yield "format", rule.type in _TIMES, "beside `type: datetime` or `type: date`"
+    yield "format", rule.type != "date" or rule.format not in ("rfc2822", "epoch_seconds"), "iso8601 or a pattern"
     yield "timezone", rule.type in _TIMES, "beside `type: datetime` or `type: date`"
     yield "scale", rule.type == "decimal", "beside `type: decimal`"
     yield "default", not rule.has("value"), "beside a value that may be missing"

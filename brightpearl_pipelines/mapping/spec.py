@@ -12,6 +12,7 @@
 What each key of a field means is said on the models below.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from brightpearl_pipelines.mapping import calculate
 from brightpearl_pipelines.mapping.calculate import Calculation, CalculationSyntaxError, parse_calculation
-from brightpearl_pipelines.mapping.convert import TypeName, WrittenAs
+from brightpearl_pipelines.mapping.convert import INSTANT_FORMATS, NAMED_FORMATS, TypeName, WrittenAs
 from brightpearl_pipelines.mapping.errors import MappingFileError
 from brightpearl_pipelines.mapping.paths import SYNTAX, FieldPath, PathSyntaxError, parse_path
 from brightpearl_pipelines.mapping.yaml_lines import Location, YamlFile
@@ -45,6 +46,19 @@ def _zone(value: object) -> ZoneInfo:
         return ZoneInfo(str(value))
     except (KeyError, ValueError, OSError) as error:  # all three, depending on how wrong the name is
         raise ValueError("not a time zone") from error
+
+
+def _format(value: object) -> str:
+    pattern = str(value)
+    if pattern not in NAMED_FORMATS:
+        sample = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+        try:
+            read = datetime.strptime(sample.strftime(pattern), pattern)  # noqa: DTZ007 - only the day matters here
+        except ValueError as error:
+            raise ValueError("not a format") from error
+        if read.month != sample.month:
+            raise ValueError("not a format of days or instants")
+    return pattern
 
 
 def _listed(value: object) -> object:
@@ -128,7 +142,7 @@ class Rule(_Spec):
     optional: bool = False
     """A missing value leaves the field out."""
     type: TypeName | None = None
-    format: str | None = None
+    format: Annotated[str, PlainValidator(_format)] | None = None
     timezone: Zone | None = None
     scale: Annotated[int, Field(ge=0, le=12)] | None = None
     """Decimals to write; more decimals than that are an error, not rounded."""
@@ -198,6 +212,7 @@ def _explain(file: YamlFile, detail: Any) -> MappingFileError:  # noqa: ANN401 -
 def _allowed(location: Location) -> str:
     texts = {
         "when": "path with exactly one of is, is_not, in, present: true, missing: true",
+        "format": INSTANT_FORMATS,
         "timezone": "names of the time zone database, such as Europe/London",
         "optional": "true or false",
         "scale": "a whole number from 0 to 12",

@@ -33,26 +33,57 @@ class YamlFile:
     """A parsed file: its `value`, and errors that point into it."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file. Raises MappingFileError for what is not YAML, or has a key twice, and OSError."""
+        """Read the file. Raises MappingFileError for what is not plain YAML or has a key twice, and OSError."""
         self.path = path
-        text = path.read_text(encoding="utf-8")
-        loader = _Loader(text)
+        content = path.read_bytes()
         try:
-            root: yaml.Node | None = loader.get_single_node()
-            if root is None:
-                raise MappingFileError(path, 1, 1, text="", problem="the file is empty", allowed="a mapping")
-            self._root = root
-            self._refuse_doubles(root)
-            self.value: Any = loader.construct_document(root)
+            loader = _Loader(content.decode())
+            self._root = self._composed(loader)
+            self.value: Any = loader.construct_document(self._root)
+        except UnicodeDecodeError as error:
+            raise self._not_yaml(content, error.start, "not UTF-8 text") from error
+        except yaml.reader.ReaderError as error:
+            before = content.decode()[: error.position].encode()
+            raise self._not_yaml(content, len(before), "a control character") from error
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line, column = (mark.line, mark.column) if mark else (0, 0)
-            lines = text.splitlines()
-            found = lines[line].strip() if line < len(lines) else ""
-            problem = error.problem or "not YAML"
-            raise MappingFileError(path, line + 1, column + 1, text=found, problem=problem, allowed="YAML") from error
-        finally:
-            loader.dispose()
+            before = b"" if mark is None else content.decode()[: mark.index].encode()
+            raise self._not_yaml(content, len(before), error.problem or "not YAML") from error
+
+    def _composed(self, loader: _Loader) -> yaml.Node:
+        root: yaml.Node | None = loader.get_single_node()
+        if root is None:
+            raise MappingFileError(self.path, 1, 1, text="", problem="the file is empty", allowed="a mapping")
+        met: set[int] = set()
+        for node in _walk(root):
+            if id(node) in met:
+                raise self._at(node, "an anchor with an alias", "everything written out", text="&")
+            met.add(id(node))
+            if isinstance(node, yaml.MappingNode):
+                self._refuse_doubles(node)
+            if isinstance(node, yaml.ScalarNode) and node.tag != _plain_tag(loader, node):
+                raise self._at(node, f"the tag {node.tag}", "values without a tag")
+        return root
+
+    def _refuse_doubles(self, node: yaml.MappingNode) -> None:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._at(key, "a key that is no text", "one word as the key", text="?")
+            if key.value in seen:
+                raise self._at(key, f"already declared in line {seen[key.value]}", "every key once")
+            seen[key.value] = key.start_mark.line + 1
+
+    def _not_yaml(self, content: bytes, offset: int, problem: str) -> MappingFileError:
+        before, found = content[:offset].decode(), content[offset:].decode(errors="replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        text = (before.rpartition("\n")[2] + found.partition("\n")[0]).strip()
+        return MappingFileError(self.path, line, column, text=text, problem=problem, allowed="YAML")
+
+    def _at(self, node: yaml.Node, problem: str, allowed: str, text: str | None = None) -> MappingFileError:
+        mark = node.start_mark
+        shown = _text(node) if text is None else text
+        return MappingFileError(self.path, mark.line + 1, mark.column + 1, text=shown, problem=problem, allowed=allowed)
 
     def error(
         self, location: Location, problem: str, allowed: str, *, key: bool = False, offset: int = 0
@@ -79,33 +110,22 @@ class YamlFile:
             key_node, node = found
         return key_node if key else node
 
-    def _refuse_doubles(self, root: yaml.Node) -> None:
-        for node in _walk(root):
-            seen: dict[str, int] = {}
-            for key_node, _ in node.value:
-                name = _text(key_node)
-                line = key_node.start_mark.line + 1
-                if name in seen:
-                    column = key_node.start_mark.column + 1
-                    problem = f"already declared in line {seen[name]}"
-                    allowed = "every key once"
-                    raise MappingFileError(self.path, line, column, text=name, problem=problem, allowed=allowed)
-                seen[name] = line
 
-
-def _walk(root: yaml.Node) -> Iterator[yaml.MappingNode]:
+def _walk(root: yaml.Node) -> Iterator[yaml.Node]:
+    """Every node, an aliased one as often as it is named; the caller stops at the first repetition."""
     pending = [root]
-    met: set[int] = set()
     while pending:
         node = pending.pop(0)
-        if id(node) in met:
-            continue  # an alias of what was walked already, possibly of what holds it
-        met.add(id(node))
+        yield node
         if isinstance(node, yaml.MappingNode):
-            yield node
-            pending.extend(value for _, value in node.value)
+            pending.extend(inner for pair in node.value for inner in pair)
         elif isinstance(node, yaml.SequenceNode):
             pending.extend(node.value)
+
+
+def _plain_tag(loader: _Loader, node: yaml.ScalarNode) -> str:
+    tag = loader.resolve(yaml.ScalarNode, node.value, (not node.style, bool(node.style)))  # type: ignore[no-untyped-call]
+    return str(tag)
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:

@@ -70,6 +70,23 @@ CASES = {
     "a scale of a text": ("  a: {from: b, scale: 2}", 5, 16, "scale", "does not fit", "type: decimal"),
     "a scale below zero": ("  a: {from: b, type: decimal, scale: -1}", 5, 38, "-1", "greater than or equal", "0 to 12"),
     "a format of a text": ("  a: {from: b, format: iso8601}", 5, 16, "format", "does not fit", "datetime"),
+    "an unknown format": ("  a: {from: b, type: datetime, format: rfc822}", 5, 40, "rfc822", "not a format", "iso8601"),
+    "a format that does not parse": (
+        "  a: {from: b, type: date, format: '%d %Q'}",
+        5,
+        36,
+        "%d %Q",
+        "not a format",
+        "strptime",
+    ),
+    "a format of instants for a day": (
+        "  a: {from: b, type: date, format: rfc2822}",
+        5,
+        28,
+        "format",
+        "does not fit",
+        "pattern",
+    ),
     "an otherwise without lookup": ("  a: {from: b, otherwise: c}", 5, 16, "otherwise", "does not fit", "lookup"),
     "a to without split": ("  a: {from: b, to: [c, d]}", 5, 16, "to", "does not fit", "split"),
     "a condition with two tests": (
@@ -140,12 +157,25 @@ def test_the_mistake_is_named_with_line_column_text_and_what_is_allowed(tmp_path
         (HEAD + "direction: out\nfields: {a: b}\n", 4, 12, "unknown word"),
         (HEAD + "tables: {t: {1: [a]}}\nfields: {a: b}\n", 4, 17, "valid string"),
         ("entity: a\n  system: b\n", 2, 9, "not allowed"),
+        ("entity: &a order\nsystem: *a\n", 1, 9, "alias"),
+        ("entity: &a [*a]\n", 1, 9, "alias"),
+        ("entity: !!timestamp order\n", 1, 9, "tag"),
+        ("entity: order\nsystem: sh\x00op\n", 2, 11, "control character"),
+        ("entity: order\n? [system]\n: shop\n", 2, 3, "no text"),
     ],
 )
 def test_a_mistake_in_the_frame_of_the_file_is_found_too(tmp_path, text, line, column, problem):
     error = mistake(tmp_path, text)
     assert (error.line, error.column) == (line, column)
     assert problem in error.problem
+
+
+def test_a_file_in_another_encoding_is_pointed_at_where_it_stops_being_text(tmp_path):
+    path = tmp_path / "orders.yaml"
+    path.write_bytes("entity: order\nsystem: Café\n".encode("latin-1"))
+    with pytest.raises(MappingFileError) as caught:
+        load_mapping(path, {})
+    assert (caught.value.line, caught.value.column, caught.value.problem) == (2, 12, "not UTF-8 text")
 
 
 def test_of_several_mistakes_the_first_in_the_file_is_named(tmp_path):
