@@ -18,12 +18,16 @@ class Connector(Protocol):
     async def __call__(self, engine: "Engine", connection: "Connection") -> Session: ...
 
 
-async def connect(engine: "Engine", connection: "Connection") -> Session:
+async def connect(engine: "Engine", connection: "Connection", *, sandbox_url: str | None = None) -> Session:
     """A session over the network. A sandbox connection asks its emulator for credentials, the others the environment.
 
-    Raises ConfigurationError for a missing secret or an emulator that is not running.
+    `sandbox_url`: where the emulator is, if not at the port that the configuration says. Raises ConfigurationError for a missing secret or an emulator that is not running.
     """
-    credentials = await _sandbox_credentials(connection) if connection.settings.sandbox else None
+    credentials = (
+        await _sandbox_credentials(connection, sandbox_url or connection.sandbox_url)
+        if connection.settings.sandbox
+        else None
+    )
     api, facts = connection.system.connect(
         connection=connection.name,
         settings=connection.settings,
@@ -36,15 +40,15 @@ async def connect(engine: "Engine", connection: "Connection") -> Session:
     return Session(connection.name, connection.settings, api, engine.clock, facts)
 
 
-async def _sandbox_credentials(connection: "Connection") -> dict[str, Any]:
-    url = f"{connection.sandbox_url}/_sandbox/credentials"
+async def _sandbox_credentials(connection: "Connection", base: str) -> dict[str, Any]:
+    url = f"{base}/_sandbox/credentials"
     try:
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             answer = await client.get(url)
             answer.raise_for_status()
     except httpx.HTTPError as error:
         raise ConfigurationError(
-            f"connection {connection.name} points at the sandbox, but no emulator answers at {connection.sandbox_url} "
+            f"connection {connection.name} points at the sandbox, but no emulator answers at {base} "
             f"({type(error).__name__}). Start it with `bpp sandbox serve` or `make run`, set BPP_SANDBOX_BASE_PORT to "
             f"the base port it uses, or give the connection `auth:` in connections.yaml instead of `sandbox: true`"
         ) from error

@@ -38,7 +38,7 @@ def lines(order: Json, tables: Tables) -> list[dict[str, Any]]:
                 "total_inc_tax",
                 str(order["total_inc_tax"]),
                 f"the lines must add up to the total; {net_left} net and {tax_left} tax are left over",
-                "Look at the order in the shop for a cost that is no line, or an edit that left the totals as they were.",
+                "Look at the order in the shop: a cost that is no line, or an edit that left the totals as they were.",
             )
         found.append(_line("rounding", LineKind.ROUNDING, "Rounding", 1, net_left, tax_left))
     return found
