@@ -40,7 +40,7 @@ def _is_amount(value: object) -> bool:
     return isinstance(value, Decimal) and value.is_finite()
 
 
-def _column(dtype: Any, *checks: pa.Check) -> pa.Column:  # noqa: ANN401
+def _column(dtype: Any, *checks: pa.Check) -> pa.Column:
     # NULLs are named by our own checks, in words; pandera's `not_nullable` says less.
     return pa.Column(dtype, list(checks), nullable=True)
 
@@ -241,11 +241,11 @@ def failing_rows(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFram
     return result.sort_values(columns, ignore_index=True)
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _shown(value: Any) -> str:
     return "" if pd.isna(value) else str(value)
 
 
-def _series(values: list[Any], dtype: Any) -> pd.Series:  # noqa: ANN401 - pandera's own idea of a type
+def _series(values: list[Any], dtype: Any) -> pd.Series:
     """A column of the right type, even without rows."""
     if isinstance(dtype, pd.DatetimeTZDtype):
         return pd.Series([_instant(value) for value in values], dtype=_INSTANT)

@@ -120,7 +120,7 @@ class _Run:
         for target, part in zip(targets, values, strict=True):
             _set(output, target, part, name)
 
-    def _value(self, step: Step, scope: Scope, name: str) -> Any:  # noqa: ANN401
+    def _value(self, step: Step, scope: Scope, name: str) -> Any:
         if isinstance(step.take, Each):
             return self._items(step, step.take.path, scope, name)
         taken = self._taken(step, scope, name)
@@ -130,7 +130,7 @@ class _Run:
             return self._inner(step, step.children, scope, taken, name)
         return taken if isinstance(step.take, Constant) else self._converted(step, taken, _where(step, scope), name)
 
-    def _absent(self, step: Step, scope: Scope, name: str, where: str) -> Any:  # noqa: ANN401
+    def _absent(self, step: Step, scope: Scope, name: str, where: str) -> Any:
         if step.default is not MISSING or step.optional:
             return copy.deepcopy(step.default)
         suggestion = "Give `default`, or `optional: true` to leave the field out, if this may happen."
@@ -144,7 +144,7 @@ class _Run:
         inside = Scope(scope.root, taken, scope.keys, scope.at) if path is None else scope.into(path, taken)
         return self.fill(children, inside, f"{name}.").document
 
-    def _items(self, step: Step, path: FieldPath, scope: Scope, name: str) -> Any:  # noqa: ANN401
+    def _items(self, step: Step, path: FieldPath, scope: Scope, name: str) -> Any:
         found = expand(scope, path)
         if found.missing and (not found.elements or not (step.optional or step.default is not MISSING)):
             return self._absent(step, scope, name, ", ".join(found.missing))
@@ -178,7 +178,7 @@ class _Run:
             raise MappingError(name, where, element.here, "`fields` need an object", suggestion)
         return self.fill(step.children, element, f"{name}.")
 
-    def _taken(self, step: Step, scope: Scope, name: str) -> Any:  # noqa: ANN401
+    def _taken(self, step: Step, scope: Scope, name: str) -> Any:
         match step.take:
             case From(paths=(path,)):
                 value = scope.get(path)
@@ -202,7 +202,7 @@ class _Run:
                 return copy.deepcopy(value)
         raise AssertionError(f"lists are taken elsewhere: {step.take}")
 
-    def _converted(self, step: Step, value: Any, where: str, name: str) -> Any:  # noqa: ANN401
+    def _converted(self, step: Step, value: Any, where: str, name: str) -> Any:
         try:
             refuse_floats(value)
             if step.lookup is not None:
@@ -220,7 +220,7 @@ class _Run:
         return self.tables[table_name]
 
 
-def _look_up(step: Step, table: abc.Mapping[str, str], value: object) -> Any:  # noqa: ANN401
+def _look_up(step: Step, table: abc.Mapping[str, str], value: object) -> Any:
     known = table.get(to_text(value))
     if known is not None:
         return step.conversion.read(known)
@@ -230,7 +230,7 @@ def _look_up(step: Step, table: abc.Mapping[str, str], value: object) -> Any:  #
     raise ConversionError(f"lookup {step.lookup}", suggestion)
 
 
-def _look_back(step: Step, table: abc.Mapping[str, str], value: object) -> Any:  # noqa: ANN401
+def _look_back(step: Step, table: abc.Mapping[str, str], value: object) -> Any:
     text = to_text(value)
     keys = [key for key, known in table.items() if known == text]
     if len(keys) == 1:
@@ -241,6 +241,8 @@ def _look_back(step: Step, table: abc.Mapping[str, str], value: object) -> Any: 
         raise ConversionError(rule, f"The keys {shared} share this value: leave it to one of them.")
     if step.otherwise is not MISSING:
         return step.otherwise
+    if value == step.left_out:
+        return MISSING
     raise ConversionError(rule, f"Give {text!r} a key in the table {step.lookup}.")
 
 
@@ -252,7 +254,7 @@ class _Scalar:
     key: str | None = None
 
 
-def _set(output: _Output, target: FieldPath, value: Any, name: str) -> None:  # noqa: ANN401
+def _set(output: _Output, target: FieldPath, value: Any, name: str) -> None:
     if target.start == KEY:
         output.key = to_text(value)
         return
@@ -269,7 +271,7 @@ def _where(step: Step, scope: Scope) -> str:
     return scope.at.rstrip(".")
 
 
-def _joined(step: Step, scope: Scope, paths: tuple[FieldPath, ...], name: str) -> Any:  # noqa: ANN401
+def _joined(step: Step, scope: Scope, paths: tuple[FieldPath, ...], name: str) -> Any:
     """The parts that are there and not blank, joined; a record that has none of the paths lacks the value."""
     parts = [(path, scope.get(path)) for path in paths]
     if all(part is MISSING for _, part in parts):
@@ -293,7 +295,7 @@ def _parts(step: Step, value: str, count: int) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _calculated(calculation: Calculation, scope: Scope, name: str) -> Any:  # noqa: ANN401
+def _calculated(calculation: Calculation, scope: Scope, name: str) -> Any:
     values: dict[FieldPath, Decimal] = {}
     for path in calculation.paths:
         value = scope.get(path)

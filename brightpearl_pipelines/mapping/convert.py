@@ -42,19 +42,19 @@ class Conversion:
     scale: int | None = None
     write_as: WrittenAs | None = None
 
-    def read(self, value: Any) -> Any:  # noqa: ANN401
+    def read(self, value: Any) -> Any:
         """From the system's value to ours. Raises ConversionError."""
         refuse_floats(value)
         return value if self.type is None else _READERS[self.type](self, value)
 
-    def write(self, value: Any) -> Any:  # noqa: ANN401
+    def write(self, value: Any) -> Any:
         """From our value to the system's. Raises ConversionError."""
         refuse_floats(value)
         if self.type is None and isinstance(value, date):
             raise ConversionError("JSON has no dates", "Declare the type, datetime or date.")
         return self.wire(value if self.type is None else _WRITERS[self.type](self, value))
 
-    def wire(self, value: Any) -> Any:  # noqa: ANN401
+    def wire(self, value: Any) -> Any:
         """Put a written value into the JSON type that `write_as` asks for."""
         match self.write_as:
             case "string":
@@ -135,7 +135,7 @@ def _fail(type_name: str, suggestion: str) -> NoReturn:
     raise ConversionError(f"type {type_name}", suggestion)
 
 
-def _read_instant(conversion: Conversion, value: Any) -> datetime:  # noqa: ANN401
+def _read_instant(conversion: Conversion, value: Any) -> datetime:
     pattern = conversion.format or "iso8601"
     if pattern == "epoch_seconds":
         return _from_epoch(to_decimal(value))
@@ -170,7 +170,7 @@ def _from_epoch(seconds: Decimal) -> datetime:
         raise ConversionError("type datetime, format epoch_seconds", "Give seconds, not smaller units.") from error
 
 
-def _write_instant(conversion: Conversion, value: Any) -> str | int:  # noqa: ANN401
+def _write_instant(conversion: Conversion, value: Any) -> str | int:
     instant = _our_instant(value)
     match conversion.format or "iso8601":
         case "iso8601":
@@ -197,7 +197,7 @@ def _iso_instant(instant: datetime) -> str:
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
-def _read_day(conversion: Conversion, value: Any) -> date:  # noqa: ANN401
+def _read_day(conversion: Conversion, value: Any) -> date:
     if isinstance(value, datetime):
         return value.astimezone(conversion.timezone).date() if conversion.timezone and value.tzinfo else value.date()
     if isinstance(value, date):
@@ -214,7 +214,7 @@ def _read_day(conversion: Conversion, value: Any) -> date:  # noqa: ANN401
         return _read_day(conversion, _parse_instant(text, "iso8601"))
 
 
-def _write_day(conversion: Conversion, value: Any) -> str:  # noqa: ANN401
+def _write_day(conversion: Conversion, value: Any) -> str:
     if isinstance(value, str):
         value = _read_day(Conversion(), value)
     if not isinstance(value, date) or isinstance(value, datetime):
@@ -223,7 +223,7 @@ def _write_day(conversion: Conversion, value: Any) -> str:  # noqa: ANN401
     return value.isoformat() if pattern == "iso8601" else value.strftime(pattern)
 
 
-def _write_decimal(conversion: Conversion, value: Any) -> Any:  # noqa: ANN401
+def _write_decimal(conversion: Conversion, value: Any) -> Any:
     number = to_decimal(value)
     if conversion.scale is not None:
         number = to_scale(number, conversion.scale)

@@ -33,7 +33,7 @@ class MappingError(Exception):
     waiting_for: str | None = None
     """A mapping waits for nothing: neither time nor another record mends the value."""
 
-    def __init__(self, field: str, path: str, value: Any, rule: str, suggestion: str) -> None:  # noqa: ANN401
+    def __init__(self, field: str, path: str, value: Any, rule: str, suggestion: str) -> None:
         self.field = field
         self.path = path
         self.value = value

@@ -96,7 +96,7 @@ class Scope:
     at: str = ""
     """The concrete path of `here`, ending in a dot, e.g. `rows.2.`; empty at the root."""
 
-    def get(self, path: FieldPath) -> Any:  # noqa: ANN401
+    def get(self, path: FieldPath) -> Any:
         """The value at `path`, or MISSING where there is none or null."""
         if path.start == KEY:
             index = int(path.segments[0]) if path.segments else -1
@@ -154,7 +154,7 @@ def _children(value: object, segment: str) -> Iterator[tuple[str, Any]]:
         yield from ((str(index), child) for index, child in enumerate(value))
 
 
-def step_into(value: object, segment: str) -> Any:  # noqa: ANN401
+def step_into(value: object, segment: str) -> Any:
     """One segment further: a key of an object or a position in a list; MISSING where there is none or null."""
     if isinstance(value, Mapping):
         child = value.get(segment)

@@ -81,6 +81,8 @@ class Step:
     otherwise: Any = MISSING
     default: Any = MISSING
     optional: bool = False
+    left_out: Any = MISSING
+    """A value of ours that the table need not know: the record says it by lacking the field."""
     separator: str = " "
     split: Split | None = None
 
@@ -230,7 +232,7 @@ class _Planner:
         except ConversionError as error:
             raise self.file.error((*at, "value"), error.rule, error.suggestion) from error
 
-    def fitting(self, rule: Rule, key: str, at: Location, conversion: Conversion, mode: Mode) -> Any:  # noqa: ANN401
+    def fitting(self, rule: Rule, key: str, at: Location, conversion: Conversion, mode: Mode) -> Any:
         """A `default` or `otherwise` as the result has it; MISSING if the file gives none."""
         if not rule.has(key):
             return MISSING
@@ -264,6 +266,7 @@ class _Planner:
             children=children,
             lookup=spec.lookup,
             optional=spec.optional or spec.has("default"),
+            left_out=spec.default if spec.has("default") else MISSING,
             separator=" " if spec.join is None else spec.join,
             split=spec.split if len(targets) > 1 else None,
         )

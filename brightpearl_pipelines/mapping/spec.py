@@ -192,7 +192,7 @@ def _position(error: MappingFileError) -> tuple[int, int]:
     return error.line, error.column
 
 
-def _explain(file: YamlFile, detail: Any) -> MappingFileError:  # noqa: ANN401 - pydantic's ErrorDetails
+def _explain(file: YamlFile, detail: Any) -> MappingFileError:
     location: Location = tuple(detail["loc"])
     cause = detail.get("ctx", {}).get("error")
     match detail["type"]:

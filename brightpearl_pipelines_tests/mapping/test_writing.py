@@ -76,6 +76,7 @@ KINDS = [
     ),
     ("x: {each: a.*, fields: {y: {each: b.*, type: string}}}", st.lists(st.fixed_dictionaries({"y": st.lists(texts)}))),
     ('x: {from: a, default: ""}', texts),
+    ('x: {from: a, lookup: statuses, default: ""}', st.sampled_from(["open", "cancelled", ""])),
 ]
 
 
