@@ -138,7 +138,11 @@ class Rule(_Spec):
     otherwise: Any = None
     """What a value becomes that the table does not know; without it such a value is an error."""
     default: Any = None
-    """What a missing or null value becomes, in the terms of the result; never converted, never looked up."""
+    """What a missing or null value becomes: a value of ours, of the declared `type`, not looked up.
+
+    For the types other than string "" counts as missing. Turned round, the default is written as it is, or left out
+    where a table has no key for it.
+    """
     optional: bool = False
     """A missing value leaves the field out."""
     type: TypeName | None = None
