@@ -61,7 +61,7 @@ def looks_cut(response: httpx.Response) -> bool:
     return body[:1] in _CLOSERS and not body.endswith(_CLOSERS[body[:1]])
 
 
-def read_json(response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+def read_json(response: httpx.Response) -> Any:
     """The answer's JSON, numbers with a fraction as Decimal; None when there is no content (204, 205).
 
     Raises TransientError when the body is not JSON or ends too early, AmbiguousError when it answers a write.
@@ -153,7 +153,7 @@ def _facts(call: Call, request: httpx.Request, response: httpx.Response | None) 
     }
 
 
-def _parsed(body: bytes) -> Any:  # noqa: ANN401 - JSON
+def _parsed(body: bytes) -> Any:
     return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 
 from brightpearl_pipelines.clock import Clock
-from brightpearl_pipelines.http.answers import excerpt, lost, read_json
+from brightpearl_pipelines.http.answers import excerpt, read_json, retry_after
 from brightpearl_pipelines.http.breaker import Breaker
 from brightpearl_pipelines.http.call import Call, call_of, request_line
-from brightpearl_pipelines.http.errors import AuthenticationError, TransientError
+from brightpearl_pipelines.http.errors import AmbiguousError, AuthenticationError, TransientError
 from brightpearl_pipelines.http.rules import ServerRules
 from brightpearl_pipelines.http.transport import require_encryption
 from brightpearl_pipelines.store import vault
@@ -197,7 +197,11 @@ class OAuthRefresh(httpx.Auth):
         request = httpx.Request(
             "POST", self._token_url, data=form, headers={"Accept": "application/json"}, extensions={"timeout": timeout}
         )
-        response = await self._transport.handle_async_request(call.attach(request))
+        try:
+            response = await self._transport.handle_async_request(call.attach(request))
+        except AmbiguousError as error:
+            # What is uncertain is the token, not the call that it was for: that one was not sent.
+            raise self._postponed(request, error.message, error.retry_after) from error
         response.request = request
         # A probe that the token request holds goes on to the call it is for.
         parent.probing = call.probing
@@ -207,14 +211,22 @@ class OAuthRefresh(httpx.Auth):
         if response.status_code == 400 and refresh != configured:
             # The server may have gone back in time (a restored backup), or the vault has: the configured one may do.
             return await self._request_token(parent, configured)
-        raise self._failure(call, request, response)
+        raise self._failure(request, response)
 
-    def _failure(
-        self, call: Call, request: httpx.Request, response: httpx.Response
-    ) -> AuthenticationError | TransientError:
+    def _postponed(self, request: httpx.Request, message: str, wait: float | None = None) -> TransientError:
+        return TransientError(
+            f"not sent, the access token could not be renewed: {message}",
+            connection=self._connection,
+            request=request_line(request),
+            retry_after=wait,
+            advice="Nothing to do: it is tried again.",
+        )
+
+    def _failure(self, request: httpx.Request, response: httpx.Response) -> AuthenticationError | TransientError:
         status = response.status_code
         if status == 429 or status >= 500:
-            return lost(call, request, f"the token endpoint answered {status}: {excerpt(response)}", response=response)
+            wait = retry_after(response, self._clock.now())
+            return self._postponed(request, f"the token endpoint answered {status}: {excerpt(response)}", wait)
         reason = f"the access token could not be renewed ({status}): {excerpt(response)}"
         self._breaker.pause(reason)
         return AuthenticationError(
@@ -222,10 +234,12 @@ class OAuthRefresh(httpx.Auth):
         )
 
     def _read(self, response: httpx.Response, before: str) -> _Token:
-        answer: Any = read_json(response)
+        try:
+            answer: Any = read_json(response)
+        except AmbiguousError as error:
+            raise self._postponed(response.request, error.message) from error
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            message = "the token endpoint's answer holds no access_token"
-            raise lost(call_of(response.request), response.request, message, response=response)
+            raise self._postponed(response.request, "the token endpoint's answer holds no access_token")
         now, life = self._clock.now(), answer.get("expires_in")
         renew_at = expires_at = None
         if life is not None:

@@ -262,16 +262,31 @@ def test_a_renewal_that_fails_ahead_of_time_does_not_stop_the_token_at_hand(stor
     assert len(set(provider.used)) == 2
 
 
-def test_a_token_endpoint_that_is_down_is_a_passing_trouble(store, clock):
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(503),
+        httpx.Response(429),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={}),
+        httpx.ReadTimeout("no answer"),
+        httpx.ConnectError("connection refused"),
+    ],
+)
+def test_a_token_endpoint_that_fails_is_a_passing_trouble_and_the_call_itself_was_not_sent(store, clock, trouble):
     provider = Provider(clock)
-    provider.failure = 503
+    working, provider.inner = provider.inner, Server(clock, answers(trouble))
     api = opened(store, clock, provider)
     for _ in range(3):  # it may be another server than the API's: the circuit does not open
-        error = clock.run(caught(get(api)))
-        assert isinstance(error, TransientError)
-        assert "503" in error.message
-    provider.failure = None
-    assert clock.run(get(api)).status_code == 200
+        error = clock.run(caught(api.request("POST", "/thing", json={})))
+        assert type(error) is TransientError
+        assert error.request == "POST /token/north"
+    assert {request.url.path for _, request in provider.inner.seen} == {"/token/north"}
+    provider.inner.script = answers(httpx.Response(400, json={"error": "invalid_grant"}))
+    assert isinstance(clock.run(caught(get(api))), AuthenticationError)
+    api.resume()
+    provider.inner = working
+    assert clock.run(get(opened(store, clock, provider))).status_code == 200
 
 
 def test_a_refused_renewal_pauses_the_connection_and_says_what_to_do(store, clock):
