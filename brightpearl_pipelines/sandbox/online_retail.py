@@ -264,8 +264,8 @@ class _Loader:
         for line in sold:
             basket.add(line)
         order = basket.order(person, invoice, instant)
-        if not order.lines:
-            self._refuse(sold, "the invoice has only a discount and nothing that it could be taken from")
+        if not order.lines or order.discount > _worth(order):
+            self._refuse(sold, "the discount is more than the goods that it could be taken from")
             return
         self.orders.append(order)
         self.lines_ordered += len(sold)
@@ -296,6 +296,12 @@ class _Loader:
         self.lines_refunded += len(refundable) - len(found.reasons)
         for line_number, reason in found.reasons.items():
             self._refuse([by_number[line_number]], reason)
+
+
+def _worth(order: DraftOrder) -> Decimal:
+    """What a discount can be taken from: the goods with their tax, without vouchers."""
+    goods = (line for line in order.lines if line.kind != "gift_certificate")
+    return sum((line.quantity * line.price * (1 + line.tax_rate / 100) for line in goods), Decimal(0))
 
 
 def _why_not_sold(line: SourceLine) -> str | None:

@@ -1,3 +1,4 @@
+import asyncio
 import csv
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
@@ -5,7 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from brightpearl_pipelines.sandbox.bigcommerce.emulator import BigCommerceEmulator
+from brightpearl_pipelines.sandbox.kernel import SandboxClock
 from brightpearl_pipelines.sandbox.online_retail import SPACING, count_invoices, load_online_retail
+from brightpearl_pipelines.sandbox.replay import replay
 from brightpearl_pipelines_tests.shared import shared_folder
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -237,7 +241,7 @@ def test_a_refund_goes_to_the_order_with_the_same_price_and_another_price_overri
         ("1,22423,STAND,1,-5,,United Kingdom", "adjustment of the books"),
         ("1,,STAND,1,5,,United Kingdom", "no stock code"),
         ("1,22423,STAND,1,5,,Unspecified", "'Unspecified' is no country"),
-        ("1,D,Discount,-1,5,17000,United Kingdom", "only a discount"),
+        ("1,D,Discount,-1,5,17000,United Kingdom", "discount is more than the goods"),
         ("A563185,B,Adjust bad debt,1,11062.06,,United Kingdom", "neither a sale"),
         ("C1,22423,STAND,-1,5,17000,United Kingdom", "no earlier order"),
         ("C1,22423,STAND,-1,5,,United Kingdom", "names no customer"),
@@ -254,6 +258,27 @@ def test_what_cannot_be_placed_is_listed_with_its_line_and_reason(loaded, line, 
     ((unplaced),) = load.unplaced
     assert unplaced.line_number == 2
     assert reason in unplaced.reason
+
+
+def test_an_invoice_whose_discount_exceeds_its_goods_is_listed_whole(loaded):
+    load = loaded("1,22423,STAND,1,4,17000,United Kingdom", "1,D,Discount,-1,5,17000,United Kingdom")
+    assert not load.orders
+    assert [line.line_number for line in load.unplaced] == [2, 3]
+
+
+def test_the_shop_takes_every_order_and_refund_with_the_same_money(load):
+    clock = SandboxClock()
+    shop = BigCommerceEmulator(clock=clock)
+    shop.populate(load.world)
+    asyncio.run(replay(shop, clock, load.orders, load.refunds))
+    totals = {order["external_order_id"]: order["total_ex_tax"] for order in shop.collection("orders").values()}
+    assert {invoice: Decimal(total) for invoice, total in totals.items()} == {
+        o.external_id: net(o) for o in load.orders
+    }
+    refunded = [Decimal(str(refund["total_amount"])) for refund in shop.collection("refunds").values()]
+    assert refunded == [refund.amount for refund in load.refunds]
+    instants = [datetime.fromisoformat(refund["created"]) for refund in shop.collection("refunds").values()]
+    assert instants == [refund.refunded_at for refund in load.refunds]
 
 
 def test_a_free_line_stays_in_its_order(loaded):

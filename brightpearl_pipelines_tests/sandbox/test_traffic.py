@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import UTC, datetime
 
 import httpx
@@ -102,6 +103,17 @@ def test_the_same_seed_makes_the_same_things_happen():
         stories.append([place.traffic.step() for _ in range(60)])
     assert stories[0] == stories[1]
     assert stories[0] != [Place(seed=8).traffic.step() for _ in range(60)]
+
+
+def test_the_same_seed_leaves_the_same_bytes_in_both_systems():
+    left = []
+    for _ in range(2):
+        place = Place(rate=60)
+        for _ in range(20):
+            place.traffic.catch_up()
+            place.pass_time(3)
+        left.append([json.dumps(emulator.collections) for emulator in (place.brightpearl, place.bigcommerce)])
+    assert left[0] == left[1]
 
 
 def test_everything_that_can_happen_does(place):
