@@ -37,6 +37,7 @@ FAULT_KINDS = (
     "status",  # answer `status` with `body`, nothing applied
     "throttle",  # the system's own way of saying "too many requests"
     "truncate",  # applied, but the body ends in the middle
+    "partial",  # applied only in part, where a system knows such answers; the route finds it in scope["sandbox_fault"]
     "lose_webhook",
     "duplicate_webhook",
     "reorder_webhook",  # held back by `seconds`, so that later ones overtake it
@@ -246,7 +247,12 @@ class Emulator:
             if name not in self.collections:
                 known = ", ".join(sorted(self.collections))
                 return JSONResponse({"error": f"no collection {name!r}; there are: {known}"}, status_code=404)
-            return JSONResponse(list(self.collections[name].values()))
+            items = list(self.collections[name].values())
+            if "fields" in request.query_params:
+                # A hundred thousand whole objects are more than a reader who compares a few fields wants to wait for.
+                wanted = request.query_params["fields"].split(",")
+                items = [{field: item[field] for field in wanted if field in item} for item in items]
+            return JSONResponse(items)
 
         async def add_faults(request: Request) -> Response:
             try:
@@ -330,7 +336,7 @@ class _Intercepted:
         self.emulator.calls.append(entry)
         fault = self.emulator.fault_for(method, path)
         if fault is not None:
-            entry["fault"] = fault.kind
+            entry["fault"] = scope["sandbox_fault"] = fault.kind
         await self._answer(fault, entry, scope, receive, send)
 
     async def _answer(self, fault: Fault | None, entry: JsonObject, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,13 +6,22 @@ from decimal import Decimal
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from brightpearl_pipelines.sandbox.bigcommerce import checkout, hooks, inventory, payments, populate, refunds
+from brightpearl_pipelines.sandbox.bigcommerce import (
+    catalog_book,
+    checkout,
+    hooks,
+    inventory,
+    payments,
+    populate,
+    refunds,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.customer_book import ADDRESS_TEXTS, change_address, change_customer
 from brightpearl_pipelines.sandbox.bigcommerce.endpoints import ENDPOINTS
 from brightpearl_pipelines.sandbox.bigcommerce.gateway import WINDOW, Gateway, rate_headers, too_many
+from brightpearl_pipelines.sandbox.bigcommerce.oauth import TokenEndpoint
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import Json, JsonObject
-from brightpearl_pipelines.sandbox.world import DraftOrder, World
+from brightpearl_pipelines.sandbox.world import DraftOrder, Product, World
 
 
 class BigCommerceEmulator(Shop):
@@ -21,7 +30,11 @@ class BigCommerceEmulator(Shop):
     def routes(self) -> Sequence[BaseRoute]:
         gateway = Gateway(self, ENDPOINTS)
         methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"]
-        return [Route("/stores/{store_hash}/{path:path}", gateway.endpoint, methods=methods)]
+        token = TokenEndpoint(self)
+        return [
+            Route("/oauth2/token", token.endpoint, methods=["POST"]),
+            Route("/stores/{store_hash}/{path:path}", gateway.endpoint, methods=methods),
+        ]
 
     def credentials(self) -> JsonObject:
         """What a client needs: the store-level API account."""
@@ -74,6 +87,26 @@ class BigCommerceEmulator(Shop):
         the order is not paid, KeyError for an unknown order.
         """
         return refunds.by_clerk(self, order_id, items, amount_override, reason)
+
+    def add_product(self, product: Product) -> int:
+        """The shop takes a product into its range, or a variant into its family; returns the shop product's id.
+
+        ValueError when another product has the SKU but for its case.
+        """
+        return catalog_book.add_world_product(self, product)
+
+    def retire_product(self, sku: str) -> None:
+        """Take what carries this SKU out of the range: a variant alone, its product with it when it was the last.
+
+        ValueError for a SKU that the shop does not have. Order lines keep what they snapshot.
+        """
+        variant = self.variant_of_sku(sku)
+        if variant is None:
+            raise ValueError(f"the shop has no product with the SKU {sku!r}")
+        if len(self.children("variants", variant["product_id"])) == 1:
+            catalog_book.delete_product(self, self.need("products", variant["product_id"]))
+        else:
+            catalog_book.delete_variant(self, variant)
 
     def update_customer(self, customer_id: int, **changes: Json) -> None:
         """Change a customer, or their first address where a field belongs to it. KeyError for an unknown customer."""

@@ -1,15 +1,22 @@
 """Every endpoint that the emulator serves, with the OAuth scope it asks for (bigcommerce.md §1.4)."""
 
 from brightpearl_pipelines.sandbox.bigcommerce import (
+    brands,
     catalog,
+    catalog_writes,
+    customer_groups,
+    customers,
     hooks_api,
     inventory,
+    locations,
     metafields,
     order_writes,
     orders,
     payments,
+    pricelists,
     refunds,
     shipments,
+    store,
 )
 from brightpearl_pipelines.sandbox.bigcommerce.gateway import Endpoint, endpoint
 
@@ -73,6 +80,30 @@ _product = "/v3/catalog/products/{product_id}"
 CATALOG_ENDPOINTS = (
     endpoint("GET", "/v3/catalog/products", PRODUCTS, catalog.list_products),
     endpoint("GET", _product, PRODUCTS, catalog.get_product),
+    endpoint("POST", "/v3/catalog/products", PRODUCTS, catalog_writes.create_product),
+    endpoint("PUT", "/v3/catalog/products", PRODUCTS, catalog_writes.update_products),
+    endpoint("DELETE", "/v3/catalog/products", PRODUCTS, catalog_writes.delete_products),
+    endpoint("GET", "/v3/catalog/products/channel-assignments", PRODUCTS, brands.list_assignments),
+    endpoint("PUT", "/v3/catalog/products/channel-assignments", PRODUCTS, brands.put_assignments),
+    endpoint("DELETE", "/v3/catalog/products/channel-assignments", PRODUCTS, brands.delete_assignments),
+    endpoint("PUT", _product, PRODUCTS, catalog_writes.update_product),
+    endpoint("DELETE", _product, PRODUCTS, catalog_writes.delete_product),
+    endpoint("GET", "/v3/catalog/summary", PRODUCTS, catalog_writes.summary),
+    endpoint("PUT", "/v3/catalog/variants", PRODUCTS, catalog_writes.update_variants),
+    endpoint("POST", f"{_product}/variants", PRODUCTS, catalog_writes.create_variant),
+    endpoint("PUT", f"{_product}/variants/{{variant_id}}", PRODUCTS, catalog_writes.update_variant),
+    endpoint("DELETE", f"{_product}/variants/{{variant_id}}", PRODUCTS, catalog_writes.delete_variant),
+    endpoint("POST", f"{_product}/options", PRODUCTS, catalog_writes.create_option),
+    endpoint("GET", f"{_product}/options/{{option_id}}", PRODUCTS, catalog_writes.get_option),
+    endpoint("GET", f"{_product}/options/{{option_id}}/values", PRODUCTS, catalog_writes.list_values),
+    endpoint("POST", f"{_product}/options/{{option_id}}/values", PRODUCTS, catalog_writes.create_value),
+    endpoint("GET", "/v3/catalog/brands", PRODUCTS, brands.list_brands),
+    endpoint("POST", "/v3/catalog/brands", PRODUCTS, brands.create_brand),
+    endpoint("GET", "/v3/catalog/brands/{brand_id}", PRODUCTS, brands.get_brand),
+    endpoint("DELETE", "/v3/catalog/brands/{brand_id}", PRODUCTS, brands.delete_brand),
+    endpoint("GET", "/v3/catalog/categories", PRODUCTS, brands.list_categories),
+    endpoint("POST", "/v3/catalog/categories", PRODUCTS, brands.create_category),
+    endpoint("GET", "/v3/catalog/categories/{category_id}", PRODUCTS, brands.get_category),
     endpoint("GET", "/v3/catalog/variants", PRODUCTS, catalog.list_variants),
     endpoint("GET", f"{_product}/variants", PRODUCTS, catalog.list_product_variants),
     endpoint("GET", f"{_product}/variants/{{variant_id}}", PRODUCTS, catalog.get_variant),
@@ -87,6 +118,71 @@ INVENTORY_ENDPOINTS = (
     endpoint("GET", "/v3/inventory/items", INVENTORY, inventory.list_items),
     endpoint("GET", "/v3/inventory/locations/{location_id}/items", INVENTORY, inventory.list_location_items),
     endpoint("PUT", "/v3/inventory/locations/{location_id}/items", INVENTORY, inventory.put_location_items),
+    endpoint("GET", "/v3/inventory/locations", LOCATIONS, locations.list_locations),
+    endpoint("POST", "/v3/inventory/locations", LOCATIONS, locations.create_locations),
+    endpoint("PUT", "/v3/inventory/locations", LOCATIONS, locations.update_locations),
+    endpoint("DELETE", "/v3/inventory/locations", LOCATIONS, locations.delete_locations),
+)
+
+_group = "/v2/customer_groups/{group_id}"
+
+CUSTOMER_ENDPOINTS = (
+    endpoint("GET", "/v3/customers", CUSTOMERS, customers.list_customers),
+    endpoint("POST", "/v3/customers", CUSTOMERS, customers.create_customers),
+    endpoint("PUT", "/v3/customers", CUSTOMERS, customers.update_customers),
+    endpoint("DELETE", "/v3/customers", CUSTOMERS, customers.delete_customers),
+    endpoint("GET", "/v3/customers/addresses", CUSTOMERS, customers.list_addresses),
+    endpoint("POST", "/v3/customers/addresses", CUSTOMERS, customers.create_addresses),
+    endpoint("PUT", "/v3/customers/addresses", CUSTOMERS, customers.update_addresses),
+    endpoint("DELETE", "/v3/customers/addresses", CUSTOMERS, customers.delete_addresses),
+    endpoint("GET", "/v3/customers/attributes", CUSTOMERS, customers.list_attributes),
+    endpoint("POST", "/v3/customers/attributes", CUSTOMERS, customers.create_attributes),
+    endpoint("GET", "/v3/customers/attribute-values", CUSTOMERS, customers.list_attribute_values),
+    endpoint("PUT", "/v3/customers/attribute-values", CUSTOMERS, customers.put_attribute_values),
+    endpoint("GET", "/v2/customer_groups", CUSTOMERS, customer_groups.list_groups),
+    endpoint("POST", "/v2/customer_groups", CUSTOMERS, customer_groups.create_group),
+    endpoint("GET", _group, CUSTOMERS, customer_groups.get_group),
+    endpoint("PUT", _group, CUSTOMERS, customer_groups.update_group),
+    endpoint("DELETE", _group, CUSTOMERS, customer_groups.delete_group),
+)
+
+_list = "/v3/pricelists/{list_id}"
+_record = f"{_list}/records/{{variant_id}}/{{currency:text}}"
+
+PRICE_ENDPOINTS = (
+    endpoint("GET", "/v3/pricelists", PRODUCTS, pricelists.list_lists),
+    endpoint("POST", "/v3/pricelists", PRODUCTS, pricelists.create_list),
+    endpoint("GET", _list, PRODUCTS, pricelists.get_list),
+    endpoint("PUT", _list, PRODUCTS, pricelists.update_list),
+    endpoint("DELETE", _list, PRODUCTS, pricelists.delete_list),
+    endpoint("GET", f"{_list}/records", PRODUCTS, pricelists.list_records),
+    endpoint("PUT", f"{_list}/records", PRODUCTS, pricelists.put_records),
+    endpoint("POST", f"{_list}/records", PRODUCTS, pricelists.post_records),
+    endpoint("DELETE", f"{_list}/records", PRODUCTS, pricelists.delete_records),
+    endpoint("GET", f"{_list}/records/{{variant_id}}", PRODUCTS, pricelists.variant_records),
+    endpoint("GET", _record, PRODUCTS, pricelists.get_record),
+    endpoint("PUT", _record, PRODUCTS, pricelists.put_record),
+    endpoint("DELETE", _record, PRODUCTS, pricelists.delete_record),
+    endpoint("GET", "/v3/pricelists/assignments", PRODUCTS, pricelists.list_assignments),
+    endpoint("POST", "/v3/pricelists/assignments", PRODUCTS, pricelists.post_assignments),
+    endpoint("DELETE", "/v3/pricelists/assignments", PRODUCTS, pricelists.delete_assignments),
+    endpoint("PUT", f"{_list}/assignments", PRODUCTS, pricelists.put_assignment),
+)
+
+STORE_ENDPOINTS = (
+    endpoint("GET", "/v2/store", INFORMATION, store.get_store),
+    endpoint("GET", "/v2/time", ANY, store.get_time),
+    endpoint("GET", "/v2/currencies", INFORMATION, store.list_currencies),
+    endpoint("GET", "/v2/currencies/{currency_id}", INFORMATION, store.get_currency),
+    endpoint("GET", "/v2/tax_classes", INFORMATION, store.list_tax_classes),
+    endpoint("GET", "/v2/tax_classes/{tax_class_id}", INFORMATION, store.get_tax_class),
+    endpoint("GET", "/v3/tax/settings", INFORMATION, store.tax_settings),
+    endpoint("GET", "/v3/settings/inventory", INFORMATION, store.get_inventory_settings),
+    endpoint("PUT", "/v3/settings/inventory", INFORMATION, store.put_inventory_settings),
+    endpoint("GET", "/v3/channels", CHANNELS, store.list_channels),
+    endpoint("GET", "/v3/channels/{channel_id}", CHANNELS, store.get_channel),
+    endpoint("GET", "/v3/channels/currency-assignments", CHANNELS, store.list_currency_assignments),
+    endpoint("GET", "/v3/channels/{channel_id}/currency-assignments", CHANNELS, store.get_currency_assignment),
 )
 
 _HOOKS = tuple(
@@ -111,5 +207,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *PAYMENT_ENDPOINTS,
     *CATALOG_ENDPOINTS,
     *INVENTORY_ENDPOINTS,
+    *CUSTOMER_ENDPOINTS,
+    *PRICE_ENDPOINTS,
+    *STORE_ENDPOINTS,
     *HOOK_ENDPOINTS,
 )

@@ -137,6 +137,7 @@ PARENTS = {
     "variants": "product_id",
     "options": "product_id",
     "addresses": "customer_id",
+    "attribute_values": "customer_id",
     "price_records": "price_list_id",
     "product_channels": "product_id",
 }
@@ -144,8 +145,8 @@ PARENTS = {
 
 COLLECTIONS = (
     *PARENTS,
-    *("orders", "order_taxes", "order_stock", "products", "brands", "categories", "inventory", "locations"),
-    *("customers", "attributes", "attribute_values", "customer_groups", "currencies", "tax_classes", "channels"),
+    *("orders", "order_taxes", "order_stock", "products", "families", "brands", "categories", "inventory", "locations"),
+    *("customers", "attributes", "customer_groups", "currencies", "tax_classes", "channels"),
     *("price_lists", "price_assignments", "hooks", "hook_emails", "tokens", "pending_adjustments", "pending_webhooks"),
 )
 
@@ -169,6 +170,8 @@ class Shop(Emulator):
         self.domain_health: dict[str, DomainHealth] = {}
         self.named_ids: dict[str, dict[str, int]] = {}
         """Of brands and categories: lower-case name to id."""
+        self.price_keys: dict[str, int] = {}
+        """Price records by `list:variant:currency`."""
         for name in COLLECTIONS:
             self.collection(name)
 
@@ -204,12 +207,12 @@ class Shop(Emulator):
             self.index.children[collection][int(value[parent])].append(value["id"])
         return self.put(collection, value["id"], value)
 
-    def drop(self, collection: str, id_: int) -> None:
+    def drop(self, collection: str, id_: int | str) -> None:
         """Forget an object."""
         value = self.collections[collection].pop(str(id_))
         parent = PARENTS.get(collection)
         if parent is not None:
-            self.index.children[collection][int(value[parent])].remove(id_)
+            self.index.children[collection][int(value[parent])].remove(int(id_))
         self.touch()
 
     def index_order(self, order: JsonObject) -> None:
@@ -253,6 +256,13 @@ class Shop(Emulator):
             self.index.product_by_name[product["name"].lower()] = product["id"]
             if product["sku"] and product.get("base_variant_id") is None:
                 self.index.parent_by_sku[product["sku"].lower()] = product["id"]
+        self.price_keys = {
+            f"{each['price_list_id']}:{each['variant_id']}:{each['currency']}": each["id"]
+            for each in self.collection("price_records").values()
+        }
+        self.named_ids["coupons"] = {
+            each["code"].lower(): each["coupon_id"] for each in self.collection("order_coupons").values()
+        }
         for name in ("brands", "categories"):
             self.named_ids[name] = {each["name"].lower(): each["id"] for each in self.collection(name).values()}
         for customer in self.collection("customers").values():

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -137,11 +137,18 @@ def pagination(call: Call, count: int, total: int, page: int, limit: int) -> Jso
     }
 
 
-def v3_slice(call: Call, items: Sequence[Any], *, maximum: int = 250, default: int = 50) -> Response:
-    """Cut the asked page out of a whole list and answer it."""
-    page, limit = page_and_limit(call, maximum=maximum, default=default)
+def v3_slice(
+    call: Call,
+    items: Sequence[JsonObject],
+    *,
+    maximum: int = 250,
+    shape: Callable[[JsonObject], JsonObject] | None = None,
+) -> Response:
+    """Cut the asked page out of a whole list, give what is on it its shape, and answer it."""
+    page, limit = page_and_limit(call, maximum=maximum)
     first = (page - 1) * limit
-    return v3_page(call, items[first : first + limit], len(items), page, limit)
+    shown = items[first : first + limit]
+    return v3_page(call, [shape(each) for each in shown] if shape else shown, len(items), page, limit)
 
 
 # -- queries ---------------------------------------------------------------------------------------------------------
