@@ -5,6 +5,7 @@ open: held · released: goes again at the next round · resolved: it went throug
 """
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import TupleRow
@@ -115,6 +116,12 @@ def open_letters(
         ),
         (connection, entity, reason, limit),
     )
+    return [_letter(tx, row) for row in rows]
+
+
+def of_golden(tx: Transaction, golden_id: UUID) -> list[DeadLetter]:
+    """Every letter that was ever written about a golden record, oldest first, whatever its state."""
+    rows = tx.connection.execute(_SELECT + sql.SQL("WHERE golden_id = %s ORDER BY id"), (golden_id,))
     return [_letter(tx, row) for row in rows]
 
 

@@ -39,7 +39,8 @@ def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
     """Intend these writes, in this order; one whose (connection, key) was ever intended is left as it is.
 
     Except one that is dead or discarded: planning it again means that the cause was mended, so it goes again, with the
-    new payload. Returns how many are intended now that were not before. Only connection, entity, golden_id, kind, key, payload and after of a row count.
+    new payload. Returns how many are intended now that were not before. Only connection, entity, golden_id, kind, key,
+    payload and after of a row count.
     """
     new = list(rows)
     if not new:

@@ -6,22 +6,29 @@ its own mark instead.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import LiteralString
+
+from psycopg.rows import TupleRow
 
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Event
+
+_SELECT: LiteralString = "SELECT id, connection, key, topic, payload, subjects, received_at FROM sync.event"
 
 
 def add(tx: Transaction, event: Event) -> bool:
     """Keep the event; False when one with this (connection, key) was kept before. `id` is ignored."""
     return bool(
         tx.connection.execute(
-            "INSERT INTO sync.event (connection, key, topic, payload, received_at) VALUES (%s, %s, %s, %s, %s) "
+            "INSERT INTO sync.event (connection, key, topic, payload, subjects, received_at) "
+            "VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (connection, key) DO NOTHING",
             (
                 event.connection,
                 event.key,
                 event.topic,
                 tx.cipher.seal(event.payload),
+                list(event.subjects),
                 event.received_at or tx.clock.now(),
             ),
         ).rowcount
@@ -31,18 +38,20 @@ def add(tx: Transaction, event: Event) -> bool:
 def pending(tx: Transaction, connection: str, topics: Sequence[str] | None, limit: int) -> list[Event]:
     """What is not finished, oldest first; `topics` are prefixes, None means all."""
     rows = tx.connection.execute(
-        "SELECT id, connection, key, topic, payload, received_at FROM sync.event "
-        "WHERE NOT done AND connection = %s AND (%s::text[] IS NULL "
+        f"{_SELECT} WHERE NOT done AND connection = %s AND (%s::text[] IS NULL "
         "OR EXISTS (SELECT FROM unnest(%s::text[]) AS wanted (prefix) WHERE starts_with(topic, prefix))) "
         "ORDER BY id LIMIT %s",
         (connection, _list(topics), _list(topics), limit),
     )
-    return [
-        Event(
-            connection=row[1], key=row[2], topic=row[3], payload=tx.cipher.open(row[4]), id=row[0], received_at=row[5]
-        )
-        for row in rows
-    ]
+    return [_event(tx, row) for row in rows]
+
+
+def about(tx: Transaction, connection: str, subject: str) -> list[Event]:
+    """Everything that was ever received about one record, oldest first, as long as it is kept."""
+    rows = tx.connection.execute(
+        f"{_SELECT} WHERE connection = %s AND subjects @> ARRAY[%s] ORDER BY id", (connection, subject)
+    )
+    return [_event(tx, row) for row in rows]
 
 
 def finish(tx: Transaction, ids: Iterable[int]) -> None:
@@ -61,6 +70,11 @@ def pending_count(tx: Transaction) -> dict[tuple[str, str], int]:
 def purge(tx: Transaction, before: datetime) -> int:
     """Forget finished events received before that; returns how many. A repeat of one is then a new event again."""
     return tx.connection.execute("DELETE FROM sync.event WHERE done AND received_at < %s", (before,)).rowcount
+
+
+def _event(tx: Transaction, row: TupleRow) -> Event:
+    event_id, connection, key, topic, payload, subjects, received_at = row
+    return Event(connection, key, topic, tx.cipher.open(payload), tuple(subjects), event_id, received_at)
 
 
 def _list(topics: Sequence[str] | None) -> list[str] | None:

@@ -64,6 +64,17 @@ def on_day(tx: Transaction, entity: str, day: date, *, after_id: UUID | None = N
     return [_golden(tx, row) for row in rows]
 
 
+def renew(tx: Transaction, entity: str, ids: Iterable[UUID]) -> list[Golden]:
+    """Give rows new versions although nothing changed, so that all who follow them look at them again."""
+    wait_for_turn(tx, f"golden:{entity}")
+    wanted = list(ids)
+    tx.connection.execute(
+        "UPDATE sync.golden SET version = nextval('sync.version_seq') WHERE entity = %s AND id = ANY(%s)",
+        (entity, wanted),
+    )
+    return sorted(by_ids(tx, entity, wanted).values(), key=lambda row: row.version)
+
+
 def count(tx: Transaction, entity: str) -> int:
     """How many rows the entity has."""
     row = tx.connection.execute("SELECT count(*) FROM sync.golden WHERE entity = %s", (entity,)).fetchone()

@@ -139,6 +139,8 @@ class Event:
     """What makes a repeated arrival the same event."""
     topic: str
     payload: Json
+    subjects: Sequence[str] = ()
+    """The ids of the records that it names, by which it is found again."""
     id: int = 0
     received_at: datetime | None = None
 

@@ -40,7 +40,7 @@ async def reconcile_inventory(engine: Engine, scope: Scope) -> Counts:
         for account in engine.configuration.accounts:
             with engine.transaction() as tx:
                 dirty = _Dirty(tx, account.name)
-                skus = dirty.everything() if scope.repair else dirty.changed()
+                skus = dirty.everything() if scope.repair or scope.compare_all else dirty.changed()
                 _recompute(tx, account.name, skus, counts)
                 dirty.done()
             engine.tell("reconciled stock_level", counts.read)

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from brightpearl_pipelines.store import dead_letters, deliveries, goldens, positions
 from brightpearl_pipelines.store.database import Transaction
-from brightpearl_pipelines.store.types import Delivery, DeliveryState, Golden, Json
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Json
+from brightpearl_pipelines.sync.compare import observe
 from brightpearl_pipelines.sync.deliver import deliver
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.scope import Change, Counts, Scope, StepResult
-from brightpearl_pipelines.systems.contract import Plan, Target
+from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
 
 GOLDENS_A_TIME = 500
 
@@ -20,6 +21,8 @@ async def publish(engine: Engine, connection: str, target: Target, scope: Scope)
     result = StepResult("published", connection, target.entity, Counts())
     before = engine.calls(connection)
     async with engine.alone(f"publish:{connection}:{target.entity}"):
+        if scope.compare and target.comparison is not None:
+            await _repair(engine, connection, target, target.comparison, scope, result)
         _plan(engine, connection, target, scope, result)
         if not scope.dry_run:
             await deliver(engine, connection, target, result.counts)
@@ -27,9 +30,79 @@ async def publish(engine: Engine, connection: str, target: Target, scope: Scope)
     return result
 
 
+async def publish_again(engine: Engine, connection: str, target: Target, ids: Sequence[UUID], counts: Counts) -> None:
+    """Plan and deliver given golden records, changed or not: for a repair, against what the target was seen to hold."""
+    result = StepResult("published", connection, target.entity, counts)
+    async with engine.alone(f"publish:{connection}:{target.entity}"):
+        with engine.transaction() as tx:
+            # A new version, so that the write has a key of its own.
+            rows = goldens.renew(tx, target.entity, ids)
+            _plan_batch(engine, tx, connection, target, rows, result)
+        await deliver(engine, connection, target, counts)
+
+
 def consumer(connection: str, entity: str) -> str:
     """The name under which the offset of a target is kept."""
     return f"plan:{connection}:{entity}"
+
+
+async def _repair(
+    engine: Engine, connection: str, target: Target, comparison: Comparison, scope: Scope, result: StepResult
+) -> None:
+    """Look at what the target really holds of a day (or of everything, where there are no days), and plan against it.
+
+    What planning cannot write is held for a person: a difference is never passed over.
+    """
+    for rows in _rows_of(engine, target.entity, scope):
+        account = engine.configuration.connection(connection)
+        expected, differing = await observe(engine, account, target, comparison, rows)
+        with engine.transaction() as tx:
+            if comparison.repairs:
+                renewed = goldens.renew(tx, target.entity, differing)
+                _plan_batch(engine, tx, connection, target, renewed, result)
+                continue
+            for golden, fields in differing.items():
+                dead_letters.hold(tx, _differs(connection, target.entity, golden, expected[golden][0].key, fields))
+            equal = [str(golden) for golden in expected if golden not in differing]
+            dead_letters.resolve(tx, connection, "compare", target.entity, equal)
+            result.counts.held += len(differing)
+
+
+def _rows_of(engine: Engine, entity: str, scope: Scope) -> Iterable[Sequence[Golden]]:
+    version, last = 0, None
+    with engine.transaction() as tx:
+        newest = goldens.latest_version(tx, entity)
+    while True:
+        with engine.transaction() as tx:
+            rows = (
+                goldens.after(tx, entity, version, GOLDENS_A_TIME)
+                if scope.day is None
+                else goldens.on_day(tx, entity, scope.day, after_id=last, limit=GOLDENS_A_TIME)
+            )
+        if scope.day is None:
+            rows = [row for row in rows if row.version <= newest]  # what this repair renews was looked at already
+        if not rows:
+            return
+        yield rows
+        version, last = rows[-1].version, rows[-1].id
+
+
+def _differs(
+    connection: str, entity: str, golden: UUID, key: str, fields: Sequence[tuple[str, Any, Any]]
+) -> DeadLetter:
+    told = "; ".join(f"{name} is {theirs}, should be {ours}" for name, ours, theirs in fields)
+    return DeadLetter(
+        connection=connection,
+        stage="compare",
+        entity=entity,
+        subject=str(golden),
+        reason="target_differs",
+        sentence=f"{entity} {key} differs in {connection}: {told}",
+        suggestion="Correct it there by hand; the next comparison resolves this letter.",
+        field=fields[0][0],
+        value=str(fields[0][2]),
+        golden_id=golden,
+    )
 
 
 def _plan(engine: Engine, connection: str, target: Target, scope: Scope, result: StepResult) -> None:

@@ -30,9 +30,18 @@ class Scope:
     since: datetime | None = None
     dry_run: bool = False
 
+    compare_all: bool = False
+    """Compare the whole target with the hub, for entities that have no days, such as stock."""
+
     @property
     def repair(self) -> bool:
+        """Map again what was asked for, changed or not."""
         return self.day is not None or bool(self.ids)
+
+    @property
+    def compare(self) -> bool:
+        """Look at what the target really holds."""
+        return self.day is not None or self.compare_all
 
     def window(self) -> Window | None:
         """The instants of the day that was asked for."""

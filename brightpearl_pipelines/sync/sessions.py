@@ -21,7 +21,8 @@ class Connector(Protocol):
 async def connect(engine: "Engine", connection: "Connection", *, sandbox_url: str | None = None) -> Session:
     """A session over the network. A sandbox connection asks its emulator for credentials, the others the environment.
 
-    `sandbox_url`: where the emulator is, if not at the port that the configuration says. Raises ConfigurationError for a missing secret or an emulator that is not running.
+    `sandbox_url`: where the emulator is, if not at the port that the configuration says. Raises ConfigurationError for
+    a missing secret or an emulator that is not running.
     """
     credentials = (
         await _sandbox_credentials(connection, sandbox_url or connection.sandbox_url)

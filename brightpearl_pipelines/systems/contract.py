@@ -7,6 +7,7 @@ made. It hands all of it over as one `System`. The engine calls; a system never 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -198,14 +199,39 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a target should hold of a golden record: `key` names it to people, `fields` are compared one by one.
+
+    `lookup` is what `observe` needs to find it; `currency` and `amount` count towards the money totals.
+    """
+
+    key: str
+    lookup: Json
+    fields: Json
+    currency: str | None = None
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a target is compared with the hub."""
+
+    expect: Callable[["PlanContext", Sequence[Golden]], Mapping[UUID, Expected]]
+    """For those golden records that the target should have; the others are held or left out by a rule."""
+    observe: Callable[["Session", Mapping[UUID, Expected]], Awaitable[Mapping[UUID, Json]]]
+    """The same fields as the target has them; what it does not have is left out. `amount` may be among them."""
+    repairs: bool = False
+    """True when planning against what was observed writes what differs."""
+
+
+@dataclass(frozen=True)
 class Target:
     """How golden records of an entity are written to a connection of the system."""
 
     entity: str
     plan: Callable[["PlanContext", Sequence[Golden]], Plan]
     writes: Sequence[Write]
-    reads: Sequence[str] = ()
-    """Entities whose change can also change what this target lacks."""
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +244,80 @@ class PlanContext:
     """The connections kept in step with this account (for a Brightpearl connection), by name."""
     hub: Hub
     now: datetime
+
+
+# -- webhooks -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A webhook as the system has it registered."""
+
+    id: str
+    topic: str
+    url: str
+    """Where it calls; with the secret, where the system carries it in the address."""
+    raw: Json
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What one webhook call says."""
+
+    key: str
+    """Derived from the business fact, so that a repeated call has the same one. At most 400 characters."""
+    topic: str
+    payload: Json
+
+
+class MalformedNoticeError(ValueError):
+    """A webhook's body is not what the system sends; the message says what is wrong, without quoting the body."""
+
+
+class Authenticate(Protocol):
+    """Whether a webhook call comes from the system. Compares in constant time."""
+
+    def __call__(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        path_secret: str | None,
+        *,
+        secret: str,
+        client_secret: str | None,
+        now: datetime,
+    ) -> bool:
+        """`headers` by lower-case name; `path_secret`: what followed the connection in the address; `secret`: ours."""
+        ...
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """How a system tells us of changes. Which topics are wanted follows from the streams: see `System.topics`.
+
+    `url` is always the address without a secret; where the secret goes is the system's own affair. The calls raise the
+    errors of `http.errors`.
+    """
+
+    existing: Callable[["Session"], Awaitable[list[Hook]]]
+    """All hooks that we may see, other people's included."""
+    subscribe: Callable[["Session", str, str, str], Awaitable[None]]
+    """(session, topic, url, secret)"""
+    repair: Callable[["Session", Hook, str, str], Awaitable[None]]
+    """(session, hook, url, secret): make it again what `subscribe` would have made."""
+    remove: Callable[["Session", Hook], Awaitable[None]]
+    """One that is gone already is no error."""
+    mismatches: Callable[[Hook, str, str], Sequence[str]]
+    """(hook, url, secret): what about it is not as `subscribe` would make it, in words without secrets; empty if none."""
+    carries: Callable[[Hook, str], bool]
+    """(hook, secret): whether it bears our secret, so that it is ours wherever it calls."""
+    authenticate: Authenticate
+    read: Callable[[bytes], Notice]
+    """Raises MalformedNoticeError."""
+    client_secret: Callable[[str, Settings], str | None] = lambda _connection, _settings: None
+    """The secret that the system signs with, if it was configured. Raises ConfigurationError for a missing variable."""
+    too_many: int = 429
+    """The status that tells this system to slow down and come again later."""
 
 
 # -- the system ---------------------------------------------------------------------------------------------------
@@ -236,13 +336,6 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Subscription:
-    """A webhook that must exist: its topic, and whether the receiver is told by a secret in the address or a header."""
-
-    topic: str
-
-
-@dataclass(frozen=True)
 class System:
     """A kind of software that can be kept in step."""
 
@@ -252,6 +345,14 @@ class System:
     streams: Sequence[Stream]
     sources: Sequence[Source]
     targets: Sequence[Target]
+    webhooks: Webhooks | None = None
+    """None where changes are only found by asking."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The webhook topics to subscribe to: those of the streams, without any that a shorter one among them covers."""
+        wanted = {topic for stream in self.streams for topic in stream.topics}
+        return tuple(sorted(each for each in wanted if not any(_covers(other, each) for other in wanted)))
 
     def stream(self, name: str) -> Stream:
         return next(stream for stream in self.streams if stream.name == name)
@@ -263,3 +364,8 @@ class System:
 
     def target(self, entity: str) -> Target:
         return next(target for target in self.targets if target.entity == entity)
+
+
+def _covers(topic: str, longer: str) -> bool:
+    """Whether all that `longer` tells is told under `topic` too: `product` covers `product.modified`."""
+    return longer.startswith(topic) and longer[len(topic) :][:1] in (".", "/")

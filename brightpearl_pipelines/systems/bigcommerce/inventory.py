@@ -10,11 +10,21 @@ from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
-from brightpearl_pipelines.store.types import Delivery, Golden
+from brightpearl_pipelines.store.types import Delivery, Golden, Json
 from brightpearl_pipelines.systems.bigcommerce.client import ITEMS_PER_ADJUSTMENT, BigCommerceClient
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.bigcommerce.streams import client_of
-from brightpearl_pipelines.systems.contract import Answer, Outcome, Plan, PlanContext, Session, Target, Write
+from brightpearl_pipelines.systems.contract import (
+    Answer,
+    Comparison,
+    Expected,
+    Outcome,
+    Plan,
+    PlanContext,
+    Session,
+    Target,
+    Write,
+)
 
 READ_BACK_PAUSES = (0.3, 0.7, 1.5, 3.0, 5.0)
 """Seconds between looks at whether an asynchronous write has arrived; the delay is "short" and undocumented (§4.1)."""
@@ -157,4 +167,30 @@ async def find(session: Session, deliveries: Sequence[Delivery]) -> dict[str, An
     }
 
 
-TARGET = Target("stock_level", plan, (Write("set_stock", send, find, batch=ITEMS_PER_ADJUSTMENT),))
+def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
+    """The numbers that the shop should show."""
+    settings = context.settings
+    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this target belongs to this system
+    mine = [row for row in rows if row.origin.get("on_hand") == settings.brightpearl]
+    offered = _offered(context, mine)
+    return {
+        row.id: Expected(row.content["sku"], {}, {"quantity": available(row.content, settings)})
+        for row in mine
+        if offered.get(row.content["sku"], {}).get("tracking", "none") != "none"
+    }
+
+
+async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mapping[UUID, Json]:
+    """The numbers that the shop shows."""
+    settings = session.settings
+    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this target belongs to this system
+    shown = await client_of(session).stock(settings.location, [each.key for each in expected.values()])
+    return {golden: {"quantity": shown[each.key]} for golden, each in expected.items() if each.key in shown}
+
+
+TARGET = Target(
+    "stock_level",
+    plan,
+    (Write("set_stock", send, find, batch=ITEMS_PER_ADJUSTMENT),),
+    Comparison(expect, observe, repairs=True),
+)

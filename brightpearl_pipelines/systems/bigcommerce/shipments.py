@@ -6,10 +6,20 @@ from uuid import UUID
 
 from brightpearl_pipelines.http.client import read_json
 from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
-from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Record
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json, Record
 from brightpearl_pipelines.systems.bigcommerce.orders import line_items
-from brightpearl_pipelines.systems.bigcommerce.streams import client_of
-from brightpearl_pipelines.systems.contract import Answer, Outcome, Plan, PlanContext, Session, Target, Write
+from brightpearl_pipelines.systems.bigcommerce.streams import client_of, read_orders
+from brightpearl_pipelines.systems.contract import (
+    Answer,
+    Comparison,
+    Expected,
+    Outcome,
+    Plan,
+    PlanContext,
+    Session,
+    Target,
+    Write,
+)
 
 
 def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
@@ -118,4 +128,36 @@ async def find(session: Session, deliveries: Sequence[Delivery]) -> dict[str, An
     return found
 
 
-TARGET = Target("shipment", plan, (Write("create", send, find, links=True),))
+def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
+    """What the shop should show shipped of each order: all its parcels together, told once per order."""
+    names = {row.content["order_number"] for row in rows if _shop(row) == context.connection}
+    found = context.hub.by_keys("shipment", "order", names)
+    parcels = context.hub.goldens("shipment", {each for ids in found.values() for each in ids})
+    expected: dict[UUID, Expected] = {}
+    for name, ids in found.items():
+        units: dict[str, int] = {}
+        for each in ids:
+            for line in parcels[each].content["lines"]:
+                units[line["line"]] = units.get(line["line"], 0) + int(line["quantity"])
+        first = min(ids)
+        fields = {f"line {line}": shipped for line, shipped in sorted(units.items())}
+        expected[first] = Expected(name, {"order": name.partition(":")[2]}, fields)
+    return expected
+
+
+def _shop(row: Golden) -> str:
+    return str(row.content["order_number"].partition(":")[0])
+
+
+async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mapping[UUID, Json]:
+    """What the shop shows shipped, line by line."""
+    ids = {str(each.lookup["order"]): golden for golden, each in expected.items()}
+    found: dict[UUID, Json] = {}
+    for record in await read_orders(session, sorted(ids)):
+        if not record.deleted:
+            shipped = {f"line {item['id']}": int(item["quantity_shipped"]) for item in line_items(record.payload)}
+            found[ids[record.id]] = {name: units for name, units in shipped.items() if units}
+    return found
+
+
+TARGET = Target("shipment", plan, (Write("create", send, find, links=True),), Comparison(expect, observe))

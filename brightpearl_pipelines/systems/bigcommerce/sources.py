@@ -78,7 +78,8 @@ def _payments(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
     for name, method, amount in _tenders(order, common["currency"]):
         reference = f"{record.connection}-{record.id}-{name}"
         content = {**common, "reference": reference, "method": method, "amount": amount}
-        found.append(Mapped(reference, content, day=_day(record)))
+        of_order = [MatchKey("order", f"{record.connection}:{record.id}")]
+        found.append(Mapped(reference, content, index=of_order, day=_day(record)))
     return found or [Ignored(record.id, "nothing_paid_yet")]
 
 

@@ -55,7 +55,8 @@ def _order(row: dict[str, Any]) -> SourceRecord:
     return SourceRecord(str(row["id"]), row, instant(row["date_modified"]))
 
 
-async def _orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+async def read_orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    """Orders by id, as changes give them."""
     client = client_of(session)
     found: dict[str, SourceRecord] = {}
     wanted = set(ids)
@@ -132,7 +133,7 @@ STREAMS = (
         "orders",
         "order",
         _changed_orders,
-        _orders,
+        read_orders,
         topics={f"store/order/{what}": _event_id for what in ORDER_EVENTS},
         day_from=_order_day,
     ),

@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from brightpearl_pipelines.entities.models import Customer
 from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json
 from brightpearl_pipelines.systems.brightpearl.client import Message, Reply
 from brightpearl_pipelines.systems.brightpearl.sources import MAPPINGS
-from brightpearl_pipelines.systems.brightpearl.streams import client_of
-from brightpearl_pipelines.systems.contract import Answer, Outcome, Plan, PlanContext, Session, Target, Write
+from brightpearl_pipelines.systems.brightpearl.streams import client_of, read_contacts
+from brightpearl_pipelines.systems.contract import (
+    Answer,
+    Comparison,
+    Expected,
+    Outcome,
+    Plan,
+    PlanContext,
+    Session,
+    Target,
+    Write,
+)
 
 LONGEST_NAME = 32
 PATCHES = {
@@ -267,6 +278,38 @@ async def find_nothing(session: Session, deliveries: Sequence[Delivery]) -> dict
     return {}
 
 
+# -- comparing ----------------------------------------------------------------------------------------------------
+
+
+def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
+    """The contacts of those customers that Brightpearl has."""
+    known = context.hub.external_ids("customer", context.connection, [row.id for row in rows])
+    return {
+        row.id: Expected(
+            known[row.id][0],
+            {"id": known[row.id][0]},
+            {
+                name: value
+                for name, value in _agreed(row.content).items()
+                if name != "company" and _says_something(value)
+            },
+        )
+        for row in rows
+        if row.id in known
+    }
+
+
+async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mapping[UUID, Json]:
+    """The contacts as they are now."""
+    ids = {each.lookup["id"]: golden for golden, each in expected.items()}
+    found: dict[UUID, Json] = {}
+    for record in await read_contacts(session, list(ids)):
+        if not record.deleted:
+            content = MAPPINGS["customer"].read(record.payload, session.settings.tables())
+            found[ids[record.id]] = Customer.model_validate(content).model_dump(mode="json")
+    return found
+
+
 TARGET = Target(
     "customer",
     plan,
@@ -274,4 +317,5 @@ TARGET = Target(
         Write("create", send_create, find_create, links=True),
         Write("update", send_update, find_nothing),
     ),
+    Comparison(expect, observe, repairs=True),
 )

@@ -4,14 +4,24 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
-from brightpearl_pipelines.store.types import Delivery, Json
+from brightpearl_pipelines.store.types import Delivery, Golden, Json
 from brightpearl_pipelines.systems.brightpearl.client import BrightpearlClient, Message, wire_instant
 from brightpearl_pipelines.systems.brightpearl.customers import answer_for, find_nothing
 from brightpearl_pipelines.systems.brightpearl.orders import plan
 from brightpearl_pipelines.systems.brightpearl.streams import client_of
-from brightpearl_pipelines.systems.contract import Answer, Outcome, Session, Target, Write
+from brightpearl_pipelines.systems.contract import (
+    Answer,
+    Comparison,
+    Expected,
+    Outcome,
+    PlanContext,
+    Session,
+    Target,
+    Write,
+)
 
 NO_STOCK_PAUSE = timedelta(minutes=15)
 
@@ -177,6 +187,66 @@ async def _reverse_payments(client: BrightpearlClient, delivery: Delivery, order
         await client.post("accounting-service/customer-payment", back)
 
 
+# -- comparing ----------------------------------------------------------------------------------------------------
+
+
+def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
+    """The sales orders of those shop orders that Brightpearl should have as they are."""
+    known = context.hub.external_ids("order", context.connection, [row.id for row in rows])
+    return {
+        row.id: Expected(
+            f"{row.origin['number']}:{row.content['number']}",
+            {"id": known[row.id][0]},
+            _expected_fields(row),
+            row.content["currency"],
+            Decimal(row.content["total_net"]) + Decimal(row.content["total_tax"]),
+        )
+        for row in rows
+        if row.id in known and row.origin.get("number") in context.shops and row.content["status"] != "refunded"
+    }
+
+
+def _expected_fields(row: Golden) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "number": row.content["number"],
+        "currency": row.content["currency"],
+        "cancelled": row.content["status"] == "cancelled",
+        "total_net": Decimal(row.content["total_net"]),
+        "total_tax": Decimal(row.content["total_tax"]),
+    }
+    for line in row.content["lines"]:
+        fields[f"line {line['key']}"] = (int(line["quantity"]), Decimal(line["net"]), Decimal(line["tax"]))
+    return fields
+
+
+async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mapping[UUID, Json]:
+    """The sales orders as they are now; a row that a shop line does not explain shows as a line of its own."""
+    ids = {each.lookup["id"]: golden for golden, each in expected.items()}
+    cancelled = int(session.settings.model_dump()["order_statuses"]["cancelled"])
+    found: dict[UUID, Json] = {}
+    for order in await client_of(session).get_many("order-service/order/{ids}", ids):
+        total = order["totalValue"]
+        fields: dict[str, Any] = {
+            "number": order["reference"],
+            "currency": order["currency"]["orderCurrencyCode"],
+            "cancelled": order["orderStatus"]["orderStatusId"] == cancelled,
+            "total_net": Decimal(total["net"]),
+            "total_tax": Decimal(total["taxAmount"]),
+            "amount": Decimal(total["total"]),
+        }
+        for row_id, row in order["orderRows"].items():
+            if (row.get("composition") or {}).get("bundleChild"):
+                continue
+            value = row["rowValue"]
+            amounts = (Decimal(value["rowNet"]["value"]), Decimal(value["rowTax"]["value"]))
+            fields[f"line {row.get('externalRef') or f'row {row_id}'}"] = (
+                int(Decimal(row["quantity"]["magnitude"])),
+                *amounts,
+            )
+        found[ids[str(order["id"])]] = fields
+    return found
+
+
 TARGET = Target(
     "order",
     plan,
@@ -185,4 +255,5 @@ TARGET = Target(
         Write("reserve", send_reserve, find_reserve, settles=True),
         Write("cancel", send_cancel, find_nothing),
     ),
+    Comparison(expect, observe),
 )

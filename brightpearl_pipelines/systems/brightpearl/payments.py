@@ -1,17 +1,29 @@
 """Payments into Brightpearl, once each: reference and method together are unique there (brightpearl.md §9.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from uuid import UUID
 
 from brightpearl_pipelines.mapping import MappingErrors
-from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden
-from brightpearl_pipelines.systems.brightpearl.client import Message
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json
+from brightpearl_pipelines.systems.brightpearl.client import IDS_PER_GET, Message
 from brightpearl_pipelines.systems.brightpearl.customers import answer_for
 from brightpearl_pipelines.systems.brightpearl.orders import create_key
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.brightpearl.sources import MAPPINGS
 from brightpearl_pipelines.systems.brightpearl.streams import client_of
-from brightpearl_pipelines.systems.contract import Answer, Outcome, Plan, PlanContext, Session, Target, Write
+from brightpearl_pipelines.systems.contract import (
+    Answer,
+    Comparison,
+    Expected,
+    Outcome,
+    Plan,
+    PlanContext,
+    Session,
+    Target,
+    Write,
+)
+from brightpearl_pipelines.systems.paging import chunks
 
 TYPES = {"receipt": "RECEIPT", "refund": "PAYMENT"}
 
@@ -126,4 +138,42 @@ async def find(session: Session, deliveries: Sequence[Delivery]) -> dict[str, An
     return found
 
 
-TARGET = Target("payment", plan, (Write("record", send, find, links=True),))
+def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
+    """The payments that Brightpearl has taken."""
+    known = context.hub.external_ids("payment", context.connection, [row.id for row in rows])
+    orders = {
+        shop: context.hub.golden_ids("order", shop, {row.content["order_number"] for row in rows})
+        for shop in context.shops
+    }
+    ids = context.hub.external_ids(
+        "order", context.connection, {each for found in orders.values() for each in found.values()}
+    )
+    expected: dict[UUID, Expected] = {}
+    for row in rows:
+        order = orders.get(row.origin.get("reference", ""), {}).get(row.content["order_number"])
+        if row.id in known and order is not None and order in ids:
+            amount = Decimal(row.content["amount"])
+            expected[row.id] = Expected(
+                row.content["reference"],
+                {"order": ids[order][0]},
+                {"currency": row.content["currency"], "amount": amount},
+                row.content["currency"],
+                amount,
+            )
+    return expected
+
+
+async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mapping[UUID, Json]:
+    """The payments as they are now, by their reference; 200 orders a search."""
+    client = client_of(session)
+    by_reference: dict[str, Json] = {}
+    for chunk in chunks(sorted({each.lookup["order"] for each in expected.values()}, key=int), IDS_PER_GET):
+        for row in await client.search(
+            "accounting-service/customer-payment-search", {"orderId": ",".join(chunk), "sort": "paymentId.ASC"}
+        ):
+            amount = Decimal(row["amountPaid"])
+            by_reference[str(row["transactionRef"])] = {"currency": row["currencyCode"], "amount": amount}
+    return {golden: by_reference[each.key] for golden, each in expected.items() if each.key in by_reference}
+
+
+TARGET = Target("payment", plan, (Write("record", send, find, links=True),), Comparison(expect, observe))

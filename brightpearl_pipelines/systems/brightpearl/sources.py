@@ -94,7 +94,8 @@ def _shipments(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]
         "warehouse": str(note.get("warehouseId") or ""),
         "lines": [{"line": line, "quantity": quantity} for line, quantity in sorted(lines.items())],
     }
-    return [Mapped(record.id, content, day=_day(record))]
+    of_order = [MatchKey("order", f"{shop}:{number}")]
+    return [Mapped(record.id, content, index=of_order, day=_day(record))]
 
 
 def _shipped_lines(note_id: str, payload: Json) -> dict[str, int]:

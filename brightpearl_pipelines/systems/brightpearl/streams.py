@@ -94,7 +94,8 @@ def _searched(
 # -- contacts -----------------------------------------------------------------------------------------------------
 
 
-async def _contacts(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+async def read_contacts(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    """Contacts with their postal addresses by use."""
     client = client_of(session)
     contacts = await client.get_many("contact-service/contact/{ids}", ids)
     address_ids = {str(each) for contact in contacts for each in contact.get("postAddressIds", {}).values() if each}
@@ -206,8 +207,8 @@ STREAMS = (
     Stream(
         "customers",
         "customer",
-        _searched("contact-service/contact-search", "contactId", _contacts, ("createdOn", "updatedOn")),
-        _contacts,
+        _searched("contact-service/contact-search", "contactId", read_contacts, ("createdOn", "updatedOn")),
+        read_contacts,
         day_from=_day,
     ),
     Stream(

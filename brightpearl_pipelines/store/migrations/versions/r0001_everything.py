@@ -178,11 +178,13 @@ STATEMENTS = (
         key text COLLATE "C" NOT NULL,
         topic text COLLATE "C" NOT NULL,
         payload bytea NOT NULL,
+        subjects text[] NOT NULL,
         received_at timestamptz NOT NULL,
         done boolean NOT NULL DEFAULT false,
         UNIQUE (connection, key)
     )
     """,
+    "CREATE INDEX event_subjects ON sync.event USING gin (subjects)",
     "CREATE INDEX event_pending ON sync.event (connection, id) WHERE NOT done",
     "CREATE INDEX event_received ON sync.event (received_at)",
     """
