@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -242,7 +242,7 @@ class Throttle:
         return used <= limit, headers
 
 
-def _plain(body: Any, status: int = 200) -> Response:
+def _plain(body: JsonObject, status: int = 200) -> Response:
     """Answers of the token and login endpoints: JSON without the API's headers."""
     return Response(dumps(body, escape_html=False), status, media_type="application/json")
 

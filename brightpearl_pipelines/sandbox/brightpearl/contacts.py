@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.countries import country
 from brightpearl_pipelines.sandbox.brightpearl.patching import apply_patch
@@ -15,6 +15,7 @@ from brightpearl_pipelines.sandbox.brightpearl.wire import (
     ApiError,
     Call,
     IdSet,
+    Json,
     JsonObject,
     Reply,
     answer,
@@ -132,7 +133,7 @@ class Contacts:
         if updated is not None:
             self.updated.set(number, int(updated.timestamp()))
 
-    def edit(self, contact_id: str, **changes: Any) -> None:
+    def edit(self, contact_id: str, **changes: Json) -> None:
         """Change a contact as a person would in the UI. `email` and `telephone` stand for the primary ones."""
         contact = self.emulator.collection("contacts")[contact_id]
         for name, value in changes.items():
@@ -339,7 +340,7 @@ class Contacts:
         if id not in groups:
             raise not_found("No Contact Groups Found")
         body = call.object()
-        changes = {name: body[name] for name in ("name", "description", "contactIds") if name in body}
+        changes: JsonObject = {name: body[name] for name in ("name", "description", "contactIds") if name in body}
         self.emulator.put("contact_groups", id, {**groups[id], **changes})
         return DONE
 
@@ -384,5 +385,5 @@ def _patchable(communication: JsonObject, operations: object) -> JsonObject:
         if isinstance(operations, list)
         else set()
     )
-    places = {kind: {} for kind in EMAIL_TYPES if f"/communication/emails/{kind}/email" in named}
+    places: JsonObject = {kind: {} for kind in EMAIL_TYPES if f"/communication/emails/{kind}/email" in named}
     return {**communication, "emails": {**places, **communication["emails"]}}

@@ -6,19 +6,20 @@ import pycountry
 
 from brightpearl_pipelines.sandbox.brightpearl.wire import JsonObject
 
-# The ids of the real service are only known for one country (222 in §5.1); the others continue the alphabet from there.
+# The ids of the real service are only known for one country (222 in §5.1); the others take
+# the free numbers in the order of their codes.
 _UNITED_KINGDOM_ID = 222
 
 
 @cache
 def _by_code() -> dict[str, JsonObject]:
     table: dict[str, JsonObject] = {}
-    others = sorted((country for country in pycountry.countries if country.alpha_2 != "GB"), key=lambda c: c.alpha_2)
-    numbers = [number for number in range(1, len(others) + 2) if number != _UNITED_KINGDOM_ID]
-    united_kingdom = pycountry.countries.get(alpha_2="GB")
-    for number, country in [*zip(numbers, others, strict=True), (_UNITED_KINGDOM_ID, united_kingdom)]:
-        entry = {"countryId": number, "iso2": country.alpha_2, "iso3": country.alpha_3, "name": country.name}
-        for key in (country.alpha_2, country.alpha_3, str(number)):
+    lands = sorted(pycountry.countries, key=lambda land: land.alpha_2)
+    numbers = iter(number for number in range(1, len(lands) + 1) if number != _UNITED_KINGDOM_ID)
+    for land in lands:
+        number = _UNITED_KINGDOM_ID if land.alpha_2 == "GB" else next(numbers)
+        entry = {"countryId": number, "iso2": land.alpha_2, "iso3": land.alpha_3, "name": land.name}
+        for key in (land.alpha_2, land.alpha_3, str(number)):
             table[key] = entry
     return table
 

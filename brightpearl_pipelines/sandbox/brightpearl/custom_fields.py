@@ -92,13 +92,7 @@ class CustomFields:
             fields = [field for field in self.definitions(area).values() if wanted is None or field["id"] in wanted]
             if not fields:
                 raise not_found("No Custom Fields Found")
-            hidden = {"area"}
-            return answer(
-                [
-                    {name: value for name, value in field.items() if name not in hidden and (name != "options" or value)}
-                    for field in fields
-                ]
-            )  # fmt: skip
+            return answer([_metadata_of(field) for field in fields])
 
         return handler
 
@@ -118,9 +112,7 @@ class CustomFields:
         def handler(call: Call, id: str) -> Reply:
             owner = self._owner(collection, thing, id)
             definitions = self.definitions(self.area_of(collection, owner))
-            allowed = [
-                (re.compile(rf"/{re.escape(code)}(/id)?"), _OPS) for code in definitions
-            ]  # fmt: skip
+            allowed = [(re.compile(rf"/{re.escape(code)}(/id)?"), _OPS) for code in definitions]
             values = apply_patch(owner.get("customFields", {}), call.json(), allowed)
             owner["customFields"] = {code: _checked(definitions[code], value) for code, value in values.items()}
             if not owner["customFields"]:
@@ -137,6 +129,11 @@ class CustomFields:
             self.emulator.products.changed(owner)
         else:
             self.emulator.contacts.changed(owner)
+
+
+def _metadata_of(field: JsonObject) -> JsonObject:
+    """Without our own key, and without options where there are none to choose."""
+    return {name: value for name, value in field.items() if name != "area" and (name != "options" or value)}
 
 
 def _checked(field: JsonObject, value: object) -> object:

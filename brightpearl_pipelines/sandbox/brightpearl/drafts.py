@@ -1,10 +1,10 @@
-"""Checks what is sent for orders and turns it into drafts; all problems of a call are collected (brightpearl.md §2.3)."""
+"""Checks what is sent for orders and turns it into drafts; problems are collected (brightpearl.md §2.3)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.orders import RowDraft, known_country, money_problem
 from brightpearl_pipelines.sandbox.brightpearl.products import FREE_TEXT_PRODUCT
@@ -40,7 +40,7 @@ class Checker:
 
     # -- header values --------------------------------------------------------------------------------------------
 
-    def contact(self, number: Any, role: str) -> int:
+    def contact(self, number: object, role: str) -> int:
         if not number:
             # The misspelling is the service's own.
             self.fail("ORDC-022", "Suppllier ID Required." if role == "supplier" else "Customer ID Required.")
@@ -48,32 +48,32 @@ class Checker:
         if str(number) not in self.emulator.collection("contacts"):
             self.fail("ORDC-023", f"You have supplied an invalid contact id: {number}")
             return 0
-        return int(number)
+        return int(str(number))
 
-    def entry(self, collection: str, number: Any, what: str, default: int) -> int:
+    def entry(self, collection: str, number: object, what: str, default: int) -> int:
         """An id that has to be in a reference list; the default when it is not sent."""
         if number in (None, ""):
             return default
         if str(number) not in self.emulator.collection(collection):
             self.fail("ORDC-040", f"You have supplied an invalid {what}: {number}")
             return default
-        return int(number)
+        return int(str(number))
 
-    def status(self, number: Any, kind: str) -> int | None:
+    def status(self, number: object, kind: str) -> int | None:
         if number in (None, ""):
             return None
         status = self.emulator.collection("order_statuses").get(str(number))
         if status is None or status["orderTypeCode"] != kind or not status["visible"]:
             self.fail("ORDC-041", f"You have supplied an invalid order status id: {number}")
             return None
-        return int(number)
+        return int(str(number))
 
-    def shipping_method(self, number: Any) -> int:
+    def shipping_method(self, number: object) -> int:
         if not self.emulator.warehouses.known_method(number):
             self.fail("ORDC-040", f"You have supplied an invalid shipping method: {number}")
         return int_of(number) or 0
 
-    def instant(self, value: Any, what: str) -> datetime | None:
+    def instant(self, value: object, what: str) -> datetime | None:
         if value in (None, ""):
             return None
         instant = instant_of(value, self.emulator.zone)
@@ -81,12 +81,12 @@ class Checker:
             self.fail("ORDC-042", f"You have supplied an invalid {what}: {value}")
         return instant
 
-    def currency(self, code: Any) -> str:
-        if code and self.emulator.reference.currency(code) is None:
+    def currency(self, code: object) -> str:
+        if code and self.emulator.reference.currency(str(code)) is None:
             self.fail("ORDC-043", f"You have supplied an invalid currency code: {code}")
         return str(code or "")
 
-    def rate(self, value: Any) -> Decimal | None:
+    def rate(self, value: object) -> Decimal | None:
         if value in (None, ""):
             return None
         rate = decimal_of(value)
@@ -95,22 +95,22 @@ class Checker:
             return None
         return rate
 
-    def price_mode(self, value: Any) -> str:
+    def price_mode(self, value: object) -> str:
         if value not in (None, "INC", "EXC"):
             self.fail("ORDC-045", f"You have supplied an invalid price mode code: {value}")
         return str(value or "EXC")
 
-    def reference(self, value: Any) -> str:
+    def reference(self, value: object) -> str:
         if len(str(value or "")) > LONGEST_REFERENCE:
             self.fail("ORDC-046", f"The reference may have at most {LONGEST_REFERENCE} characters")
         return str(value or "")
 
-    def parent(self, number: Any) -> int:
+    def parent(self, number: object) -> int:
         if number and self.emulator.orders.find(str(number)) is None:
             self.fail("ORDC-003", f"You have supplied an invalid order id: {number}")
         return int_of(number) or 0
 
-    def address(self, value: Any) -> JsonObject | None:
+    def address(self, value: object) -> JsonObject | None:
         if value is None:
             return None
         if not isinstance(value, dict) or not known_country(value):
@@ -125,14 +125,14 @@ class Checker:
         position: int,
         kind: str,
         *,
-        product_id: Any,
-        name: Any,
-        quantity: Any,
-        tax_code: Any,
-        net: Any,
-        tax: Any,
-        nominal_code: Any,
-        external_ref: Any,
+        product_id: object,
+        name: object,
+        quantity: object,
+        tax_code: object,
+        net: object,
+        tax: object,
+        nominal_code: object,
+        external_ref: object,
     ) -> RowDraft | None:
         """A row draft, or None when something is wrong with it."""
         before = len(self.problems)
@@ -160,7 +160,7 @@ class Checker:
             external_ref=str(external_ref) if external_ref else None,
         )
 
-    def _product(self, position: int, product_id: Any, name: Any, kind: str) -> int:
+    def _product(self, position: int, product_id: object, name: object, kind: str) -> int:
         if product_id in (None, "", 0, FREE_TEXT_PRODUCT, str(FREE_TEXT_PRODUCT)):
             if not name:
                 self.fail(
@@ -175,7 +175,7 @@ class Checker:
             self.fail("ORDC-030", f"Product {number} is a bundle, which cannot be purchased")
         return number
 
-    def _quantity(self, position: int, value: Any, product_id: int) -> Decimal | None:
+    def _quantity(self, position: int, value: object, product_id: int) -> Decimal | None:
         """Whole for what is kept in stock and for bundles, else up to 4 decimals (§5.3)."""
         quantity = decimal_of(value)
         products = self.emulator.products

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -37,7 +36,16 @@ from brightpearl_pipelines.sandbox.brightpearl.settings import default_settings
 from brightpearl_pipelines.sandbox.brightpearl.stock import Stock
 from brightpearl_pipelines.sandbox.brightpearl.warehouses import Warehouses
 from brightpearl_pipelines.sandbox.brightpearl.webhooks import Webhooks
-from brightpearl_pipelines.sandbox.brightpearl.wire import ApiError, Call, JsonObject, Reply, dumps, not_found, stamp
+from brightpearl_pipelines.sandbox.brightpearl.wire import (
+    ApiError,
+    Call,
+    Json,
+    JsonObject,
+    Reply,
+    dumps,
+    not_found,
+    stamp,
+)
 from brightpearl_pipelines.sandbox.kernel import Emulator, SandboxClock
 from brightpearl_pipelines.sandbox.world import Product, World
 
@@ -76,12 +84,26 @@ class BrightpearlEmulator(Emulator):
         self.accounting = Accounting(self)
         self.journals = Journals(self)
         self.searches = Searches(self, all_searches(self))
-        services = (
-            self.webhooks, self.reference, self.custom_fields, self.contacts, self.products, self.prices, self.warehouses,
-            self.stock, self.order_api, self.sales_orders, self.reservations, self.goods_out, self.goods_in,
-            self.accounting, self.journals, self.searches,
-        )  # fmt: skip
-        self._router = Router(endpoint for service in services for endpoint in service.endpoints())
+        self._router = Router(
+            [
+                *self.webhooks.endpoints(),
+                *self.reference.endpoints(),
+                *self.custom_fields.endpoints(),
+                *self.contacts.endpoints(),
+                *self.products.endpoints(),
+                *self.prices.endpoints(),
+                *self.warehouses.endpoints(),
+                *self.stock.endpoints(),
+                *self.order_api.endpoints(),
+                *self.sales_orders.endpoints(),
+                *self.reservations.endpoints(),
+                *self.goods_out.endpoints(),
+                *self.goods_in.endpoints(),
+                *self.accounting.endpoints(),
+                *self.journals.endpoints(),
+                *self.searches.endpoints(),
+            ]
+        )
         self.reference.first_data()
         self.custom_fields.first_data()
         self.auth.first_secrets()
@@ -109,7 +131,7 @@ class BrightpearlEmulator(Emulator):
         self.order_api.resume_closing()
 
     def credentials(self) -> JsonObject:
-        """Addresses, references, secrets and the tokens issued last. Webhooks are not signed: put a secret in the URI."""
+        """Addresses, references, secrets and the tokens issued last. Webhooks are not signed: use a secret URI."""
         account = self.settings["account"]
         return {
             "system": self.name,
@@ -167,7 +189,7 @@ class BrightpearlEmulator(Emulator):
         """Add or take units, as a stock take would. ValueError for an unknown SKU or more than is on hand."""
         self.stock.correct(sku, warehouse_id, quantity_change, reason)
 
-    def edit_contact(self, contact_id: str, **changes: Any) -> None:
+    def edit_contact(self, contact_id: str, **changes: Json) -> None:
         """Set top-level fields of a contact, e.g. `firstName`, or `email` and `telephone` for the primary ones."""
         self.contacts.edit(contact_id, **changes)
 
@@ -207,6 +229,8 @@ class BrightpearlEmulator(Emulator):
             staff_id=caller.staff_id,
             instance_id=caller.instance_id,
         )
+        if len(request.url.path) + len(request.url.query) > int(self.settings["longest_uri"]):
+            return self._response(Reply({"response": "Request-URI Too Long"}, 414), GATEWAY, extra)
         if call.path == "/multi-message" and call.method == "POST":
             return self._response(self._multi_message(call), "multi-message", extra)
         reply, message_type = self.perform(call)

@@ -59,7 +59,7 @@ class GoodsIn:
         for order in self.emulator.collection("orders").values():
             if order["orderTypeCode"] != "PO" or self.emulator.orders.is_cancelled(order):
                 continue
-            received = self.by_order.get(order["id"], {})
+            received = self.by_order.get(order["id"], Counter())
             for row_id, count in self.emulator.orders.tracked_rows(order).items():
                 if order["orderRows"][row_id]["productId"] == product_id:
                     total += count - received.get(row_id, 0)
@@ -109,7 +109,7 @@ class GoodsIn:
         product_id = int_of(entry.get("productId"))
         if row_id not in ordered or order["orderRows"][row_id]["productId"] != product_id:
             raise ApiError(400, ("WHSC-063", f"Row {row_id} of order {order['id']} does not hold that stock product"))
-        left = ordered[row_id] - self.by_order.get(order["id"], {}).get(row_id, 0)
+        left = ordered[row_id] - self.by_order.get(order["id"], Counter()).get(row_id, 0)
         if quantity is None or not 0 < quantity <= left:
             raise ApiError(400, ("WHSC-064", f"Row {row_id} has {left} left to receive, not {quantity}"))
         value = entry.get("productValue")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.routing import Endpoint
 from brightpearl_pipelines.sandbox.brightpearl.stock import DEFAULT_LOCATION
+from brightpearl_pipelines.sandbox.brightpearl.timeindex import TimeIndex
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
     DONE,
     ApiError,
@@ -62,8 +63,15 @@ class GoodsOut:
 
     def rebuild(self) -> None:
         self.by_order: dict[int, list[int]] = defaultdict(list)
+        self.shipped = TimeIndex()
         for note in self.emulator.collection("goods_out_notes").values():
             self.by_order[note["orderId"]].append(note["goodsOutNoteId"])
+            self._index_shipping(note)
+
+    def _index_shipping(self, note: JsonObject) -> None:
+        shipped_on = instant_of(note["status"].get("shippedOn"))
+        if shipped_on is not None:
+            self.shipped.set(note["goodsOutNoteId"], int(shipped_on.timestamp()))
 
     def endpoints(self) -> list[Endpoint]:
         root = "warehouse-service/order"
@@ -99,15 +107,13 @@ class GoodsOut:
     # -- the warehouse's own work ---------------------------------------------------------------------------------
 
     def open_orders(self) -> list[str]:
-        """Sales orders with allocated stock left to ship. Orders that are done are forgotten on the way."""
-        waiting = []
-        for number in list(self.emulator.orders.open):
-            order = self.emulator.collection("orders")[str(number)]
-            if order["shippingStatusCode"] in ("ASS", "NST"):
-                del self.emulator.orders.open[number]
-            elif self._waiting_notes(number) or self.emulator.reservations.reserved(number):
-                waiting.append(str(number))
-        return waiting
+        """Sales orders with allocated stock left to ship, oldest first."""
+        reservations = self.emulator.collection("reservations")
+        return [
+            str(number)
+            for number in sorted(self.emulator.orders.open)
+            if str(number) in reservations or self._waiting_notes(number)
+        ]
 
     def _waiting_notes(self, order_id: int) -> list[JsonObject]:
         return [note for note in self.notes_of(order_id) if not note["status"]["shipped"]]
@@ -115,7 +121,7 @@ class GoodsOut:
     def ship(
         self, order_id: str, quantities: dict[str, int] | None, *, tracking: str, shipping_method_id: int | None
     ) -> str:
-        """Ship a note that waits, else a new one for the given units by row or for all that can go; see the emulator."""
+        """Ship a note that waits, else a new one for the given units or for all that can go; see the emulator."""
         order = self.emulator.orders.find(order_id)
         if order is None or order["orderTypeCode"] != "SO" or self.emulator.orders.is_cancelled(order):
             raise ValueError(f"order {order_id} is not an open sales order")
@@ -145,7 +151,8 @@ class GoodsOut:
 
     def _shippable(self, order: JsonObject, place: int, left: dict[str, int]) -> dict[str, int]:
         """What is left of each row, as far as its reservation and the shelf go."""
-        reserved, shelf = self.emulator.reservations.reserved(order["id"]), {}
+        reserved = self.emulator.reservations.reserved(order["id"])
+        shelf: dict[int, int] = {}
         possible = {}
         for row_id, count in left.items():
             product_id = order["orderRows"][row_id]["productId"]
@@ -384,6 +391,7 @@ class GoodsOut:
         self.emulator.touch()
         self.emulator.webhooks.raise_event(f"goods-out-note.modified.{specifier}", note["goodsOutNoteId"])
         if code == "SHW":
+            self._index_shipping(note)
             for moves in note["orderRows"].values():
                 for move in moves:
                     self.emulator.stock.dispatch(move["productId"], note["warehouseId"], move["quantity"])

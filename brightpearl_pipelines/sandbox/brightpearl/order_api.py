@@ -7,7 +7,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.drafts import LONGEST_REFERENCE, Checker
 from brightpearl_pipelines.sandbox.brightpearl.orders import (
@@ -232,10 +233,12 @@ class OrderApi:
             checker.fail("ORDC-029", f"You have supplied an invalid nominal code: {row['nominalCode']}")
         checker.done()
 
-    def quantity_problem(self, order: JsonObject, row_id: str, value: Any) -> str | None:
+    def quantity_problem(self, order: JsonObject, row_id: str, value: object) -> str | None:
         """What is wrong with a new quantity: not whole for stock, or below what is reserved or fulfilled."""
         quantity = decimal_of(value)
         row = order["orderRows"][row_id]
+        if quantity == Decimal(row["quantity"]["magnitude"]):
+            return None
         tracked = row_id in self.emulator.orders.tracked_rows(order)
         if quantity is None or quantity <= 0 or decimals(quantity) > (0 if tracked else 4):
             return f"You have supplied an invalid quantity: {value} for row {row_id}"
@@ -355,6 +358,7 @@ class OrderApi:
         order = self._existing(id)
         operations = call.json()
         document = deepcopy({name: order[name] for name in ("reference", "warehouseId", "delivery", "parties")})
+        document["delivery"].setdefault("deliveryDate", None)  # only `replace` is allowed, also where there is none yet
         changed = apply_patch(document, operations, _ORDER_PATCHES)
         written = paths(operations)
         checker = Checker(self.emulator)
@@ -421,7 +425,7 @@ class OrderApi:
                 invoice["taxDate"] = self.emulator.stamp(instant_of(body["taxDate"], self.emulator.zone))
             invoice["invoiceReference"] = "pending"
             self.emulator.orders.changed(order)
-            self.emulator.after(float(self.emulator.settings["invoice_pending_seconds"]), lambda: self._invoice(id))
+            self.emulator.after(float(self.emulator.settings["invoice_pending_seconds"]), partial(self._invoice, id))
             return DONE
 
         return handler
@@ -430,7 +434,7 @@ class OrderApi:
         """After a restart: finish what was pending."""
         for number, order in self.emulator.collection("orders").items():
             if order["invoices"][0]["invoiceReference"] == "pending":
-                self.emulator.after(0, lambda order_id=number: self._invoice(order_id))
+                self.emulator.after(0, partial(self._invoice, number))
 
     async def _invoice(self, order_id: str) -> None:
         order = self.emulator.collection("orders")[order_id]

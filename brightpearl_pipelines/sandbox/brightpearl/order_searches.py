@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.orders import contact_of
 from brightpearl_pipelines.sandbox.brightpearl.reference import (
@@ -13,12 +13,13 @@ from brightpearl_pipelines.sandbox.brightpearl.reference import (
     STOCK_STATUSES,
 )
 from brightpearl_pipelines.sandbox.brightpearl.search import Column, Item, Search, at, by_id, by_time
+from brightpearl_pipelines.sandbox.brightpearl.wire import Json
 
 if TYPE_CHECKING:
     from brightpearl_pipelines.sandbox.brightpearl.emulator import BrightpearlEmulator
 
 _STOCK_NAMES = {number: "Unset" if code == "NON" else words for code, (number, words) in STOCK_STATUSES.items()}
-_SHIPPING_NAMES = {number: words for number, words in SHIPPING_STATUSES.values()}
+_SHIPPING_NAMES = dict(SHIPPING_STATUSES.values())
 
 
 def order_searches(emulator: BrightpearlEmulator) -> list[Search]:
@@ -28,7 +29,7 @@ def order_searches(emulator: BrightpearlEmulator) -> list[Search]:
 _CURRENT = ("assignment", "current")
 
 
-def _tax_date(order: Item) -> Any:
+def _tax_date(order: Item) -> Json:
     return order["invoices"][0].get("taxDate")
 
 
@@ -113,7 +114,7 @@ def _orders(emulator: BrightpearlEmulator) -> Search:
         Column("isClosed", "BOOLEAN", lambda order: "closedOn" in order, hidden=True),
     ]
 
-    def reference(name: str, value: Any, order: Item) -> Mapping[str, Any]:
+    def reference(name: str, value: Json, order: Item) -> Mapping[str, Json]:
         names = {
             "orderTypeNames": ORDER_TYPE_NAMES.get(value),
             "orderStatusNames": order["orderStatus"]["name"],

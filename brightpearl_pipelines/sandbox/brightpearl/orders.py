@@ -5,7 +5,7 @@ The collection `orders` has the shape of `GET /order-service/order`; all money i
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -93,7 +93,7 @@ class Orders:
         self.by_reference: dict[str, list[int]] = defaultdict(list)
         self.by_contact: dict[int, list[int]] = defaultdict(list)
         self.open: dict[int, None] = {}
-        """Sales orders that may still have something to ship."""
+        """Sales orders with something left to ship."""
         self.created = TimeIndex()
         self.updated = TimeIndex()
         for order in self.emulator.collection("orders").values():
@@ -108,11 +108,15 @@ class Orders:
                 self.by_key[order["orderTypeCode"], external_ref, instance] = number
         self.by_reference[order["reference"]].append(number)
         self.by_contact[contact_of(order)].append(number)
-        if order["orderTypeCode"] == "SO":
-            self.open[number] = None
-        self._index_times(order)
+        self._index_progress(order)
 
-    def _index_times(self, order: JsonObject) -> None:
+    def _index_progress(self, order: JsonObject) -> None:
+        """What changes with time: the instants, and whether there is something left to ship."""
+        to_ship = order["orderTypeCode"] == "SO" and order["shippingStatusCode"] in ("SNS", "SPS")
+        if to_ship and not self.is_cancelled(order):
+            self.open.setdefault(order["id"])
+        else:
+            self.open.pop(order["id"], None)
         for index, name in ((self.created, "createdOn"), (self.updated, "updatedOn")):
             instant = instant_of(order.get(name))
             if instant is not None:
@@ -318,7 +322,7 @@ class Orders:
         order["updatedOn"] = self.emulator.stamp()
         before = order["shippingStatusCode"]
         self.refresh(order)
-        self._index_times(order)
+        self._index_progress(order)
         self.emulator.touch()
         self.emulator.webhooks.raise_event(event, order["id"])
         if before != "ASS" and order["shippingStatusCode"] == "ASS":
@@ -366,7 +370,7 @@ class Orders:
             moved = sum(noted.values())
             allocated = moved + sum(self.emulator.reservations.reserved(order["id"]).values())
         else:
-            shipped, allocated = {}, 0
+            shipped, allocated = Counter(), 0
             moved = self.emulator.goods_in.received(order["id"])
         order["stockStatusCode"] = kind + "NPA"[_part(moved, total)]
         order["allocationStatusCode"] = ("ANA", "APA", "AAA")[_part(allocated, total)] if kind == "SO" else "ANR"
@@ -376,9 +380,6 @@ class Orders:
         order["orderStatus"] = self.status(status_id)
         if status_id == self.emulator.settings["cancelled_status"]:
             self.emulator.reservations.release(order["id"])
-            self.open.pop(order["id"], None)
-        elif order["orderTypeCode"] == "SO":
-            self.open.setdefault(order["id"])
         self.changed(order, "order.modified.order-status")
 
     def is_cancelled(self, order: JsonObject) -> bool:

@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import jsonpatch
 
-from brightpearl_pipelines.sandbox.brightpearl.wire import ApiError, JsonObject
+from brightpearl_pipelines.sandbox.brightpearl.wire import ApiError, Json, JsonObject
 
 Allowed = Sequence[tuple[re.Pattern[str], Sequence[str]]]
 
 
-def apply_patch(document: JsonObject, operations: Any, allowed: Allowed) -> JsonObject:
+def apply_patch(document: JsonObject, operations: Json, allowed: Allowed) -> JsonObject:
     """The changed copy of a document. A path or operation that is not allowed is a 500 with CMNC-044."""
     if not isinstance(operations, list) or not operations or not all(isinstance(item, dict) for item in operations):
         raise ApiError(400, ("CMNC-010", "You must supply a JSON formatted body with your request"))

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from brightpearl_pipelines.sandbox.brightpearl.reference import text
+from brightpearl_pipelines.sandbox.brightpearl.product_shapes import (
+    CHANNEL,
+    DIMENSIONS,
+    channel_shape,
+    identity_problems,
+    identity_shape,
+    merged,
+    merged_channels,
+    product_shape,
+    shape_problems,
+)
 from brightpearl_pipelines.sandbox.brightpearl.routing import Endpoint
 from brightpearl_pipelines.sandbox.brightpearl.timeindex import TimeIndex
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
@@ -31,15 +41,23 @@ if TYPE_CHECKING:
 FREE_TEXT_PRODUCT = 1000
 FIRST_PRODUCT = 1007
 MOST = 200
-CHANNEL = "Brightpearl"
-_IDENTITY = ("sku", "isbn", "ean", "upc", "mpn")
-_LENGTHS = {"sku": 32, "isbn": 14, "ean": 14, "upc": 14, "mpn": 14}
-_DIMENSIONS = ("length", "height", "width", "volume")
 _PLAIN_FIELDS = (
-    "brandId", "collectionId", "productTypeId", "productGroupId", "featured", "nominalCodeStock", "nominalCodePurchases",
-    "nominalCodeSales", "seasonIds", "reporting", "status", "salesPopupMessage", "warehousePopupMessage", "warehouses",
+    "brandId",
+    "collectionId",
+    "productTypeId",
+    "productGroupId",
+    "featured",
+    "nominalCodeStock",
+    "nominalCodePurchases",
+    "nominalCodeSales",
+    "seasonIds",
+    "reporting",
+    "status",
+    "salesPopupMessage",
+    "warehousePopupMessage",
+    "warehouses",
     "variations",
-)  # fmt: skip
+)
 
 
 class Products:
@@ -142,7 +160,7 @@ class Products:
             self.updated.set(number, int(updated.timestamp()))
 
     def add(self, product: Product, *, quietly: bool = False) -> str:
-        """Create a product of the world with its stock, prices and reference data; ValueError for unknown components."""
+        """Create a product of the world with stock and prices; ValueError when it has unknown components."""
         reference = self.emulator.reference
         brand = self._named("brands", product.brand, {"description": ""})
         category = self._named("categories", product.category, reference.new_category(product.category))
@@ -159,7 +177,9 @@ class Products:
                 "weight": {"magnitude": float(product.weight)},
             },
             "financialDetails": {"taxCode": {"id": tax["id"] if tax else 0, "code": product.tax_code}},
-            "salesChannels": [_channel({"productName": product.name, "categories": [{"categoryCode": str(category)}]})],
+            "salesChannels": [
+                channel_shape({"productName": product.name, "categories": [{"categoryCode": str(category)}]})
+            ],
             "composition": {"bundle": bundle},
         }
         if bundle:
@@ -170,7 +190,7 @@ class Products:
         if product.family is not None:
             body["productGroupId"] = self._family(product.family)
             body["variations"] = [self._variation(option, value) for option, value in product.options.items()]
-        product_id = self.insert(_complete(body), quietly=quietly)
+        product_id = self.insert(product_shape(body), quietly=quietly)
         self.emulator.prices.first_prices(product_id, product.price, product.cost)
         if body["stock"]["stockTracked"]:
             self.emulator.stock.first_stock(product_id, product.stock)
@@ -219,8 +239,8 @@ class Products:
         view = {name: value for name, value in product.items() if name != "customFields"}
         view["stock"] = {
             "stockTracked": product["stock"]["stockTracked"],
-            "weight": {"magnitude": padded(weight, 4)},
-            "dimensions": {name: padded(dimensions.get(name, 0), 2) for name in _DIMENSIONS},
+            "weight": {"magnitude": padded(decimal_of(weight) or 0, 4)},
+            "dimensions": {name: padded(decimal_of(dimensions.get(name)) or 0, 2) for name in DIMENSIONS},
         }
         view |= self.emulator.custom_fields.shown(call, product, "product")
         view["version"] = int(updated.timestamp()) * 1000 if updated else 0
@@ -243,7 +263,7 @@ class Products:
         problems = [*self._creation_problems(body), *self._problems(body)]
         if problems:
             raise ApiError(400, *problems)
-        return answer(self.insert(_complete(body)))
+        return answer(self.insert(product_shape(body)))
 
     def _creation_problems(self, body: JsonObject) -> list[tuple[str, str]]:
         problems = []
@@ -267,13 +287,13 @@ class Products:
         brand = body.get("brandId")
         if brand and str(brand) not in self.emulator.collection("brands"):
             problems.append(("PRDC-017", f"You have supplied an invalid brand ID: {brand}"))
-        problems += _shape_problems(body)
+        problems += shape_problems(body)
         if problems:
             return problems
         tax = body.get("financialDetails", {}).get("taxCode", {})
         if tax and str(tax.get("id")) not in self.emulator.collection("tax_codes"):
             problems.append(("PRDC-018", f"You have supplied an invalid tax code: {tax.get('id')}"))
-        problems += _identity_problems(body.get("identity", {}))
+        problems += identity_problems(body.get("identity", {}))
         problems += self._variation_problems(body.get("variations", []))
         return problems
 
@@ -298,10 +318,11 @@ class Products:
         problems = self._problems(body)
         if problems:
             raise ApiError(400, *problems)
-        channels = _merged_channels(product["salesChannels"], body.get("salesChannels", []))
+        channels = merged_channels(product["salesChannels"], body.get("salesChannels", []))
         changes = {name: body[name] for name in _PLAIN_FIELDS if name in body}
         for name in ("identity", "stock", "financialDetails"):
-            changes[name] = _merged(product[name], body.get(name, {}))
+            changes[name] = merged(product[name], body.get(name, {}))
+        changes["identity"] = identity_shape(changes["identity"])
         product.update({**changes, "salesChannels": channels})
         self.changed(product)
         return DONE
@@ -310,10 +331,10 @@ class Products:
         """Replaces: what is not sent is cleared (§7.1)."""
         product = self._existing(id)
         body = call.object()
-        problems = _identity_problems(body)
+        problems = identity_problems(body)
         if problems:
             raise ApiError(400, *problems)
-        product["identity"] = _identity(body)
+        product["identity"] = identity_shape(body)
         self.changed(product)
         return DONE
 
@@ -365,101 +386,3 @@ class Products:
             raise ApiError(400, ("PRDC-060", "A list of supplier ids is required"))
         self.changed(product)
         return answer({"resourceErrors": errors, "resourceStatuses": statuses}, 207 if errors else 200)
-
-
-# -- shapes -------------------------------------------------------------------------------------------------------
-
-
-def _complete(body: JsonObject) -> JsonObject:
-    """A product in the shape of GET out of a checked POST body."""
-    stock = body.get("stock", {})
-    financial = body.get("financialDetails", {})
-    product: JsonObject = {
-        "id": 0,
-        "brandId": int(body["brandId"]),
-        "collectionId": body.get("collectionId", 0),
-        "productTypeId": body.get("productTypeId", 1),
-        "identity": _identity(body.get("identity", {})),
-        "productGroupId": body.get("productGroupId", 0),
-        "featured": bool(body.get("featured", False)),
-        "stock": {
-            "stockTracked": bool(stock.get("stockTracked", False)),
-            "weight": {"magnitude": _number(stock.get("weight", {}).get("magnitude"))},
-            "dimensions": {name: _number(stock.get("dimensions", {}).get(name)) for name in _DIMENSIONS},
-        },
-        "financialDetails": {"taxable": financial.get("taxable", True), "taxCode": financial.get("taxCode", {"id": 0})},
-        "salesChannels": [_channel(channel) for channel in body["salesChannels"]],
-        "composition": body.get("composition") or {"bundle": False},
-    }
-    if body.get("variations"):
-        product["variations"] = body["variations"]
-    product |= {
-        "createdOn": "", "updatedOn": "", "warehouses": body.get("warehouses", {}),
-        "nominalCodeStock": body.get("nominalCodeStock", "1001"),
-        "nominalCodePurchases": body.get("nominalCodePurchases", "5000"),
-        "nominalCodeSales": body.get("nominalCodeSales", "4000"),
-        "seasonIds": body.get("seasonIds", []), "reporting": body.get("reporting", {}),
-        "status": body.get("status", "LIVE"), "salesPopupMessage": "", "warehousePopupMessage": "",
-    }  # fmt: skip
-    return product
-
-
-def _identity(sent: JsonObject) -> JsonObject:
-    """`barcode` is read only: the EAN, else the UPC. Numbers never set are missing (§7.1)."""
-    identity = {name: str(sent[name]) for name in _IDENTITY if sent.get(name) is not None}
-    identity.setdefault("sku", "")
-    barcode = identity.get("ean") or identity.get("upc")
-    return {**identity, "barcode": barcode} if barcode else identity
-
-
-def _channel(sent: JsonObject) -> JsonObject:
-    description, short = sent.get("description"), sent.get("shortDescription")
-    categories = sent.get("categories", [])
-    return {
-        "salesChannelName": sent.get("salesChannelName", CHANNEL),
-        "productName": str(sent.get("productName", "")),
-        "productCondition": sent.get("productCondition", "new"),
-        "categories": [{"categoryCode": str(entry["categoryCode"])} for entry in categories],
-        "description": description if isinstance(description, dict) else text("", "HTML_FRAGMENT"),
-        "shortDescription": short if isinstance(short, dict) else text("", "HTML_FRAGMENT"),
-    }
-
-
-def _merged(old: JsonObject, new: JsonObject) -> JsonObject:
-    both = dict(old)
-    for name, value in new.items():
-        both[name] = (
-            _merged(both[name], value) if isinstance(value, dict) and isinstance(both.get(name), dict) else value
-        )
-    return both
-
-
-def _merged_channels(old: list[JsonObject], new: list[JsonObject]) -> list[JsonObject]:
-    """Channels by name: a name sent alone keeps the categories (recorded, §7.1)."""
-    channels = {channel["salesChannelName"]: channel for channel in old}
-    for sent in new:
-        name = sent.get("salesChannelName", CHANNEL)
-        channels[name] = _channel({**channels.get(name, {}), **sent})
-    return list(channels.values())
-
-
-def _number(value: Any) -> float:
-    number = decimal_of(value)
-    return float(number) if number is not None else 0.0
-
-
-def _identity_problems(identity: JsonObject) -> list[tuple[str, str]]:
-    return [
-        ("PRDC-019", f"{name} may have at most {longest} characters")
-        for name, longest in _LENGTHS.items()
-        if len(str(identity.get(name) or "")) > longest
-    ]
-
-
-def _shape_problems(body: JsonObject) -> list[tuple[str, str]]:
-    """Sections of the wrong JSON type."""
-    objects = ("identity", "stock", "financialDetails", "reporting", "composition", "warehouses")
-    lists = ("salesChannels", "variations", "seasonIds")
-    wrong = [name for name in objects if not isinstance(body.get(name, {}), dict)]
-    wrong += [name for name in lists if not isinstance(body.get(name, []), list)]
-    return [("PRDC-022", f"{name} has the wrong type") for name in wrong]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.routing import Endpoint
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
@@ -29,18 +29,17 @@ ORDER_TYPES = {
 }
 ORDER_TYPE_NAMES = {1: "SALES_ORDER", 2: "PURCHASE_ORDER", 3: "SALES_CREDIT", 4: "PURCHASE_CREDIT"}
 _FULFILLED = ("Not Fulfilled", "Part Fulfilled", "Fulfilled")
+# In the order of their ids: the kinds as in _STOCK_KINDS, each with its three grades, then NON.
+_STOCK_KINDS = ("SO", "PO", "SC", "PC")
+_STOCK_CODES = [
+    (f"{kind}{letter}", f"{ORDER_TYPES[kind][1]} {words}")
+    for kind in _STOCK_KINDS
+    for letter, words in zip("NPA", _FULFILLED, strict=True)
+]
 STOCK_STATUSES = {
-    code: (number, description)
-    for number, (code, description) in enumerate(
-        [
-            *((f"{kind}{letter}", f"{name} {words}")
-              for kind, name in (("SO", "Sales Order"), ("PO", "Purchase Order"), ("SC", "Sales Credit"), ("PC", "Purchase Credit"))
-              for letter, words in zip("NPA", _FULFILLED, strict=True)),
-            ("NON", "No Stock Tracked Items"),
-        ],
-        start=1,
-    )
-}  # fmt: skip
+    code: (number, words)
+    for number, (code, words) in enumerate([*_STOCK_CODES, ("NON", "No Stock Tracked Items")], start=1)
+}
 SHIPPING_STATUSES = {
     "NST": (1, "No Stock Tracked Products"),
     "SNS": (2, "Not Shipped"),
@@ -81,6 +80,28 @@ _NOMINAL_CODES = (
     (13, "5060", "Stock write-off", 5, False),
     (14, "6500", "Bank charges", 6, False),
 )
+_CONFIGURATION = {
+    "defaultCurrencyCode": 1,
+    "taxSchemeCode": "VAT",
+    "poStatusAcknowledged": 7,
+    "defaultProductTypeId": 1,
+    "defaultTaxRateId": 3,
+    "defaultCostPriceListId": 1,
+    "productWeightUnit": "KILOGRAM",
+    "productSeasonsEnabled": 0,
+    "multipleWarehouseEnabled": 1,
+    "costOfSalesEnabled": 1,
+    "autoAssignOrder": 1,
+    "salesNominalCode": 4000,
+    "purchaseNominalCode": 5000,
+    "shippingNominalCode": 4300,
+    "discountNominalCode": 4310,
+    "roundingCorrectionsNominalCode": 2299,
+    "chargesNominalCode": 6500,
+    "paypalBankAccountCode": 1240,
+    "writeOffNoteNominalCode": 5060,
+    "orderRowSortingStrategy": "rowSequence",
+}
 # path, collection, message type, what a 404 calls the thing
 _LISTS = (
     ("product-service/brand", "brands", "brand-get", "Brands"),
@@ -150,8 +171,8 @@ class Reference:
         for position, (number, name, kind, state) in enumerate(_ORDER_STATUSES):
             self.put_order_status(number, name, kind, position, state)
         put = self.emulator.put
-        for number, code, name, kind, bank in _NOMINAL_CODES:
-            entry = {"id": number, "code": code, "name": name, "type": kind, "bank": bank, "active": True}
+        for number, code, name, group, bank in _NOMINAL_CODES:
+            entry = {"id": number, "code": code, "name": name, "type": group, "bank": bank, "active": True}
             put("nominal_codes", number, {**entry, "currencyId": 1})
         put("tags", 1, {"tagId": 1, "tagName": "Wholesale"})
         put("lead_sources", 1, {"id": 1, "name": "Web", "parentId": 0, "ownerId": 0, "isActive": True})
@@ -161,12 +182,12 @@ class Reference:
         put("seasons", 1, {"id": 1, "name": "All year", "description": ""})
         put("channel_brands", 1, {"id": 1, "name": "Acme Trading"})
         methods = (("ACME_PAY", "Acme Pay"), ("CARD", "Card"), ("PAYPAL", "PayPal"), ("BANK", "Bank transfer"))
-        for number, (code, name) in enumerate(methods, start=1):
-            accounts = {self.emulator.settings["base_currency"]: "1240" if code == "PAYPAL" else "1200"}
+        for number, (method_code, name) in enumerate(methods, start=1):
+            accounts = {self.emulator.settings["base_currency"]: "1240" if method_code == "PAYPAL" else "1200"}
             put(
                 "payment_methods",
                 number,
-                {"id": number, "code": code, "name": name, "isActive": True, "bankAccounts": accounts},
+                {"id": number, "code": method_code, "name": name, "isActive": True, "bankAccounts": accounts},
             )
         self.put_currency(self.emulator.settings["base_currency"], "£", "1.000000")
 
@@ -318,27 +339,30 @@ class Reference:
         currencies = self.emulator.collection("currencies").values()
         return answer(
             [
-                {"currencyId": currency["id"], "currencyCode": currency["code"], "rate": padded(currency["exchangeRate"], 6)}
+                {
+                    "currencyId": currency["id"],
+                    "currencyCode": currency["code"],
+                    "rate": padded(currency["exchangeRate"], 6),
+                }
                 for currency in currencies
             ]
-        )  # fmt: skip
+        )
 
     def configuration(self, _call: Call) -> Reply:
         """All values are strings (§10.4)."""
         settings = self.emulator.settings
         status = settings["default_sales_status"]
-        values: dict[str, Any] = {
-            "baseCurrencyCode": settings["base_currency"], "defaultCurrencyCode": 1, "timeZone": settings["time_zone"],
-            "taxSchemeCode": "VAT", "newSalesOrderStatusId": status["SO"], "newPurchaseOrderStatusId": status["PO"],
-            "newSalesCreditStatusId": status["SC"], "newPurchaseCreditStatusId": status["PC"],
-            "invoicedOrderStatusId": settings["invoiced_status"], "cancelledOrderStatusId": settings["cancelled_status"],
-            "poStatusAcknowledged": 7, "defaultProductTypeId": 1, "defaultTaxRateId": 3, "defaultCostPriceListId": 1,
-            "productWeightUnit": "KILOGRAM", "productSeasonsEnabled": 0, "multipleWarehouseEnabled": 1,
-            "costOfSalesEnabled": 1, "autoAssignOrder": 1, "salesNominalCode": 4000, "purchaseNominalCode": 5000,
-            "shippingNominalCode": 4300, "discountNominalCode": 4310, "roundingCorrectionsNominalCode": 2299,
-            "chargesNominalCode": 6500, "paypalBankAccountCode": 1240, "writeOffNoteNominalCode": 5060,
-            "orderRowSortingStrategy": "rowSequence",
-        }  # fmt: skip
+        own = {
+            "baseCurrencyCode": settings["base_currency"],
+            "timeZone": settings["time_zone"],
+            "newSalesOrderStatusId": status["SO"],
+            "newPurchaseOrderStatusId": status["PO"],
+            "newSalesCreditStatusId": status["SC"],
+            "newPurchaseCreditStatusId": status["PC"],
+            "invoicedOrderStatusId": settings["invoiced_status"],
+            "cancelledOrderStatusId": settings["cancelled_status"],
+        }
+        values = {**own, **_CONFIGURATION}
         return answer({"configuration": {name: str(value) for name, value in values.items()}})
 
 

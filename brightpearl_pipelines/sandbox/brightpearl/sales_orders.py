@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.drafts import Checker
 from brightpearl_pipelines.sandbox.brightpearl.orders import PARTY_FIELDS, OrderDraft, RowDraft, money_problem
@@ -14,6 +14,7 @@ from brightpearl_pipelines.sandbox.brightpearl.wire import (
     ApiError,
     Call,
     IdSet,
+    Json,
     JsonObject,
     Reply,
     answer,
@@ -126,7 +127,7 @@ class SalesOrders:
         checker.entry("lead_sources", body.get("leadSourceId") or None, "lead source", 0)
         return {ours: int_of(body.get(theirs)) or 0 for ours, theirs in _ASSIGNMENT.items()}
 
-    def _rows(self, checker: Checker, sent: Any, kind: str) -> list[RowDraft]:
+    def _rows(self, checker: Checker, sent: Json, kind: str) -> list[RowDraft]:
         if sent is None:
             return []
         if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
@@ -243,9 +244,9 @@ class SalesOrders:
             raise ApiError(400, *((entry["code"], entry["message"]) for entry in problems))
         for row, entry in changes:
             self._change_row(row, entry)
-        for number in errors:
-            if not errors[number]:
-                self.emulator.orders.rescale(order, int(number))
+        for row_id, found in errors.items():
+            if not found:
+                self.emulator.orders.rescale(order, int(row_id))
         self.emulator.orders.changed(order)
         statuses = {number: 400 if problems else 200 for number, problems in errors.items()}
         status = 207 if any(errors.values()) else 200
@@ -264,9 +265,8 @@ class SalesOrders:
             return f"Row {number} has an invalid tax code: {entry['taxCode']}"
         if int_of(entry.get("productId", row["productId"])) != row["productId"]:
             return f"Row {number} holds product {row['productId']}, which cannot be changed"
-        if "quantity" in entry:
-            return self.emulator.order_api.quantity_problem(order, str(number), entry["quantity"])
-        return None
+        quantity = entry.get("quantity", row["quantity"]["magnitude"])
+        return self.emulator.order_api.quantity_problem(order, str(number), quantity)
 
     def _change_row(self, row: JsonObject, entry: JsonObject) -> None:
         if entry.get("name") and row["productId"] == FREE_TEXT_PRODUCT:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.routing import Endpoint
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
     ApiError,
     Call,
     IdSet,
+    Json,
     JsonObject,
     Reply,
     answer,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MOST = 500
 _CONTROLS = frozenset({"columns", "sort", "pageSize", "firstResult", "lastResult", "countOnly", "includeOptional"})
 Item = JsonObject
-Test = Callable[[Any], bool]
+Test = Callable[[Json], bool]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Column:
 
     name: str
     type: str
-    value: Callable[[Item], Any]
+    value: Callable[[Item], Json]
     sortable: bool = True
     filterable: bool = True
     reference: str | None = None
@@ -64,7 +65,7 @@ class Search:
     columns: Sequence[Column]
     items: Callable[[], Iterable[Item]]
     sort: str
-    reference: Callable[[str, Any, Item], Mapping[str, Any]] = lambda _name, _value, _item: {}
+    reference: Callable[[str, Json, Item], Mapping[str, Json]] = lambda _name, _value, _item: {}
     narrow: Callable[[Mapping[str, str]], Iterable[Item] | None] = lambda _filters: None
     lagging: str | None = None
     """The column with the instant of creation, for searches whose index lags."""
@@ -117,7 +118,7 @@ def _period_test(text: str) -> Test | None:
         return None
     first, last = span
 
-    def test(value: Any) -> bool:
+    def test(value: Json) -> bool:
         instant = instant_of(value)
         return instant is not None and (first is None or instant >= first) and (last is None or instant <= last)
 
@@ -155,7 +156,7 @@ def _one_of_test(text: str) -> Test:
     return lambda value: any(str(one) in wanted for one in _values(value))
 
 
-def _values(value: Any) -> list[Any]:
+def _values(value: Json) -> list[Json]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -173,7 +174,7 @@ _TESTS: dict[str, Callable[[str], Test | None]] = {
 }
 
 
-# -- helpers for definitions ----------------------------------------------------------------------------------------------------
+# -- helpers for definitions --------------------------------------------------------------------------------------
 
 
 def by_id(collection: Mapping[str, Item], text: str) -> list[Item] | None:
@@ -196,11 +197,11 @@ def by_time(collection: Mapping[str, Item], index: TimeIndex, text: str) -> list
     return [collection[str(number)] for number in sorted(numbers) if str(number) in collection]
 
 
-def at(*path: str) -> Callable[[Item], Any]:
+def at(*path: str) -> Callable[[Item], Json]:
     """Reads a nested value; None where a part is missing."""
 
-    def read(item: Item) -> Any:
-        value: Any = item
+    def read(item: Item) -> Json:
+        value: Json = item
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
         return value
@@ -314,10 +315,8 @@ class Searches:
         sorting: list[tuple[Column, str]],
         matches: list[Item],
     ) -> Reply:
-        size = _control(query, "pageSize", MOST)
+        size = min(MOST, _control(query, "pageSize", MOST))
         first = _control(query, "firstResult", 1)
-        if size > MOST:
-            raise ApiError(400, ("CMNC-022", f"pageSize may be at most {MOST}"))
         counting = query.get("countOnly") == "true"
         page = [] if counting else matches[first - 1 : first - 1 + size]
         last = first + len(page) - 1
@@ -351,7 +350,7 @@ def _sorted(search: Search, items: list[Item], sorting: list[tuple[Column, str]]
     return items
 
 
-def _sort_key(column: Column, item: Item) -> tuple[bool, Any]:
+def _sort_key(column: Column, item: Item) -> tuple[bool, Json]:
     value = column.value(item)
     if column.type in ("PERIOD", "DATETIME"):
         instant = instant_of(value)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brightpearl_pipelines.sandbox.brightpearl.order_searches import order_searches
 from brightpearl_pipelines.sandbox.brightpearl.search import Column, Item, Search, at, by_id, by_time
-from brightpearl_pipelines.sandbox.brightpearl.wire import decimal_of
+from brightpearl_pipelines.sandbox.brightpearl.wire import Json, decimal_of
 
 if TYPE_CHECKING:
     from brightpearl_pipelines.sandbox.brightpearl.emulator import BrightpearlEmulator
@@ -37,7 +37,7 @@ def _products(emulator: BrightpearlEmulator) -> Search:
     def categories(item: Item) -> list[int]:
         return [int(entry["categoryCode"]) for entry in channel(item)["categories"]]
 
-    def identity(name: str) -> Callable[[Item], Any]:
+    def identity(name: str) -> Callable[[Item], Json]:
         return lambda item: item["identity"].get(name, "")
 
     def narrow(filters: Mapping[str, str]) -> Iterable[Item] | None:
@@ -83,17 +83,17 @@ def _products(emulator: BrightpearlEmulator) -> Search:
 
 
 def _contacts(emulator: BrightpearlEmulator) -> Search:
-    def email(kind: str) -> Callable[[Item], Any]:
+    def email(kind: str) -> Callable[[Item], Json]:
         return at("communication", "emails", kind, "email")
 
-    def telephone(kind: str) -> Callable[[Item], Any]:
+    def telephone(kind: str) -> Callable[[Item], Json]:
         return at("communication", "telephones", kind)
 
     def is_customer(item: Item) -> bool:
         relation = item["relationshipToAccount"]
         return not relation["isSupplier"] and not relation["isStaff"]
 
-    def last_ordered(item: Item) -> Any:
+    def last_ordered(item: Item) -> Json:
         numbers = emulator.orders.by_contact.get(item["contactId"])
         return emulator.collection("orders")[str(numbers[-1])]["placedOn"] if numbers else None
 
@@ -149,6 +149,8 @@ def _goods_out(emulator: BrightpearlEmulator) -> Search:
             return emulator.goods_out.notes_of(int(filters["orderId"]))
         if filters.get("goodsOutNoteId", "").isdigit():
             return by_id(emulator.collection("goods_out_notes"), filters["goodsOutNoteId"])
+        if "shippedOn" in filters:
+            return by_time(emulator.collection("goods_out_notes"), emulator.goods_out.shipped, filters["shippedOn"])
         return None
 
     columns = [
@@ -181,7 +183,7 @@ def _goods_out(emulator: BrightpearlEmulator) -> Search:
 def _payments(emulator: BrightpearlEmulator, who: str) -> Search:
     collection = f"{who}_payments"
 
-    def currency_id(item: Item) -> Any:
+    def currency_id(item: Item) -> Json:
         currency = emulator.reference.currency(item["currencyCode"])
         return currency["id"] if currency else None
 
@@ -192,7 +194,7 @@ def _payments(emulator: BrightpearlEmulator, who: str) -> Search:
                     if str(item["paymentId"]) in payments]  # fmt: skip
         return None
 
-    def only_filter(name: str, kind: str, value: Callable[[Item], Any]) -> Column:
+    def only_filter(name: str, kind: str, value: Callable[[Item], Json]) -> Column:
         return Column(name, kind, value, sortable=False)
 
     columns = [

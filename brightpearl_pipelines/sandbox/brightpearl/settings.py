@@ -24,6 +24,7 @@ def default_settings() -> JsonObject:
         "early_refresh_keeps_expiry": True,  # recorded: `expires_in` after a refresh was below 7 days
         # limits (§4)
         "requests_per_minute": 200,
+        "longest_uri": 8000,  # characters; beyond it 414 (met in practice, the figure is not known)
         "multi_message_enabled": True,
         "multi_message_refusal_status": 503,
         # wire (§2)
@@ -43,8 +44,6 @@ def default_settings() -> JsonObject:
             "PAID": 4,
             "NOT_APPLICABLE": 5,
         },
-        # products (§7)
-        "product_put_replaces_lists": True,
         # searches (§3)
         "search_lag_seconds": 0,
         "unknown_filter_status": 400,

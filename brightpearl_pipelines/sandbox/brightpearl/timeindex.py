@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right, insort
 
 
 class TimeIndex:
-    """Instants are whole seconds since 1970. Setting an id again moves it; old places are skipped and swept up later."""
+    """Instants are whole seconds since 1970. Setting an id again moves it; old places are skipped, swept up later."""
 
     def __init__(self) -> None:
         self._current: dict[int, int] = {}

@@ -6,7 +6,6 @@ Deliveries under way are held in the collection `webhook_deliveries`, so that th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -301,7 +300,3 @@ class Webhooks:
             delivery["dueOn"] = due.isoformat()
             self._schedule(key, due)
         self.emulator.touch()
-
-    def raise_all(self, event: str, resource_ids: Iterable[int]) -> None:
-        for resource_id in resource_ids:
-            self.raise_event(event, resource_id)

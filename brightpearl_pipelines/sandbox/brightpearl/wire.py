@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, tzinfo
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+Json = Any
+"""Whatever JSON can hold."""
 JsonObject = dict[str, Any]
 ZERO = Decimal(0)
 PENNY = Decimal("0.01")
@@ -19,7 +21,7 @@ _ID_SET_PART = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 class ApiError(Exception):
-    """An answer with an `errors` array; each error is a pair of code and message. All problems of a call go together."""
+    """An answer with an `errors` array of pairs of code and message. All problems of a call go together."""
 
     def __init__(self, status: int, *errors: tuple[str, str]) -> None:
         super().__init__(status, *errors)
@@ -46,7 +48,7 @@ class Reply:
 DONE = Reply({})
 
 
-def answer(response: Any, status: int = 200, **siblings: Any) -> Reply:
+def answer(response: Json, status: int = 200, **siblings: Json) -> Reply:
     """The envelope of a success; `siblings` stand beside `response`."""
     return Reply({"response": response, **siblings}, status)
 
@@ -67,7 +69,7 @@ class Call:
     instance_id: int | None = None
     """The installed integration instance, for OAuth apps."""
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The body; CMNC-010 when it is missing or not JSON."""
         try:
             return json.loads(self.raw)
@@ -92,12 +94,12 @@ class Call:
 # -- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def padded(value: Any, places: int) -> str:
+def padded(value: object, places: int) -> str:
     """A JSON number with fixed decimals, e.g. 0.2500: written as a marked string that `dumps` turns into a number."""
     return f"{_NUMBER_MARK}{Decimal(str(value)):.{places}f}{_NUMBER_MARK}"
 
 
-def dumps(body: Any, *, escape_html: bool = True) -> str:
+def dumps(body: Json, *, escape_html: bool = True) -> str:
     """JSON as the service writes it: compact, with = < > & ' escaped inside strings (brightpearl.md §2.1)."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     if "\\u0000" in text:
@@ -112,7 +114,7 @@ def dumps(body: Any, *, escape_html: bool = True) -> str:
 # -- numbers ------------------------------------------------------------------------------------------------------
 
 
-def decimal_of(value: Any) -> Decimal | None:
+def decimal_of(value: object) -> Decimal | None:
     """A number or numeric string as a finite Decimal, else None."""
     if value is None or isinstance(value, bool | dict | list):
         return None
@@ -123,7 +125,7 @@ def decimal_of(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def int_of(value: Any) -> int | None:
+def int_of(value: object) -> int | None:
     """A whole number, also when sent as a string, else None."""
     number = decimal_of(value)
     return int(number) if number is not None and number == number.to_integral_value() else None
@@ -154,7 +156,7 @@ def stamp(instant: datetime, zone: tzinfo) -> str:
     return text[:-6] + "Z" if text.endswith("+00:00") else text
 
 
-def instant_of(value: Any, zone: tzinfo = UTC) -> datetime | None:
+def instant_of(value: object, zone: tzinfo = UTC) -> datetime | None:
     """A sent instant or date; without an offset it is taken in `zone`. None when it cannot be read."""
     if not isinstance(value, str) or not value:
         return None
