@@ -89,6 +89,22 @@ def release_waiting(tx: Transaction, tokens: Iterable[str]) -> list[DeadLetter]:
     return [_letter(tx, row) for row in found]
 
 
+def waiting(tx: Transaction, connection: str, stage: str, entity: str, limit: int) -> list[DeadLetter]:
+    """Open letters that wait for something to arrive, the longest unseen first.
+
+    What they wait for may have come between the look-up that missed it and the letter: looking again finds it.
+    """
+    rows = tx.connection.execute(
+        _SELECT
+        + sql.SQL(
+            "WHERE state = 'open' AND connection = %s AND stage = %s AND entity = %s AND cardinality(waiting_tokens) > 0 "
+            "ORDER BY last_seen, id LIMIT %s"
+        ),
+        (connection, stage, entity, limit),
+    )
+    return [_letter(tx, row) for row in rows]
+
+
 def released(tx: Transaction, connection: str, stage: str, entity: str, limit: int) -> list[DeadLetter]:
     """What is to go again, oldest first."""
     rows = tx.connection.execute(

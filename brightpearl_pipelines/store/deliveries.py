@@ -183,17 +183,18 @@ def discard(tx: Transaction, id: int, note: str) -> None:
     )
 
 
-def supersede(tx: Transaction, connection: str, golden_ids: Iterable[UUID], kind: str) -> int:
+def supersede(tx: Transaction, connection: str, golden_ids: Iterable[UUID], kind: str) -> list[tuple[str, str]]:
     """Discard what the target surely does not have of this kind: something newer makes it pointless.
 
-    Returns how many were discarded. Those whose fate is unknown stay: it has to be found out first.
+    Returns (entity, key) of the discarded. Those whose fate is unknown stay: it has to be found out first.
     """
-    return tx.connection.execute(
+    rows = tx.connection.execute(
         "UPDATE sync.delivery SET state = 'discarded', note = %s, next_attempt_at = NULL "
         "WHERE connection = %s AND golden_id = ANY(%s) AND kind = %s "
-        "AND state IN ('pending', 'failed', 'dead')",
+        "AND state IN ('pending', 'failed', 'dead') RETURNING entity, key",
         (SUPERSEDED, connection, list(golden_ids), kind),
-    ).rowcount
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def by_golden(tx: Transaction, golden_id: UUID) -> list[Delivery]:

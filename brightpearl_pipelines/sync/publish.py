@@ -10,7 +10,7 @@ from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryStat
 from brightpearl_pipelines.sync.compare import observe
 from brightpearl_pipelines.sync.deliver import deliver
 from brightpearl_pipelines.sync.engine import Engine
-from brightpearl_pipelines.sync.scope import Change, Counts, Scope, StepResult
+from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepResult
 from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
 
 GOLDENS_A_TIME = 500
@@ -126,6 +126,8 @@ def _again(engine: Engine, connection: str, entity: str, scope: Scope) -> Iterab
     with engine.transaction() as tx:
         planning = dead_letters.released(tx, connection, "publish", entity, GOLDENS_A_TIME)
         refused = dead_letters.released(tx, connection, "deliver", entity, GOLDENS_A_TIME)
+        if scope.reach is not Reach.EVENTS:
+            planning += dead_letters.waiting(tx, connection, "publish", entity, GOLDENS_A_TIME)
     yield [letter.golden_id for letter in (*planning, *refused) if letter.golden_id]
     with engine.transaction() as tx:
         # What planning did not intend anew, such as a reservation, goes again as it was.
@@ -171,7 +173,10 @@ def _discard_overtaken(tx: Transaction, connection: str, plan: Plan) -> None:
     for golden, kind in plan.superseded:
         by_kind.setdefault(kind, []).append(golden)
     for kind, ids in by_kind.items():
-        deliveries.supersede(tx, connection, ids, kind)
+        for entity, key in deliveries.supersede(tx, connection, ids, kind):
+            dead_letters.resolve(tx, connection, "deliver", entity, [key])
+    for entity, golden in plan.renewed:
+        goldens.renew(tx, entity, [golden])
 
 
 def _change(delivery: Delivery, details: Mapping[UUID, Sequence[tuple[str, Any, Any]]]) -> Change:

@@ -72,7 +72,7 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
             )
         )
         details[row.id] = [("quantity", before, quantity)]
-    return Plan(deliveries, (), ignored, superseded, details)
+    return Plan(deliveries, (), ignored, superseded, details=details)
 
 
 def _offered(context: PlanContext, rows: Sequence[Golden]) -> dict[str, dict[str, Any]]:

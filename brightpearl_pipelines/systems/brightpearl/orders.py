@@ -69,6 +69,7 @@ class _Planner:
     held: list[DeadLetter] = field(default_factory=list)
     ignored: dict[UUID, str] = field(default_factory=dict)
     superseded: list[tuple[UUID, str]] = field(default_factory=list)
+    renewed: list[tuple[str, UUID]] = field(default_factory=list)
 
     def run(self) -> Plan:
         hub, name = self.context.hub, self.context.connection
@@ -81,7 +82,7 @@ class _Planner:
                 self._one(row, creation, agreed.get(row.id), references)
             except _HoldError as hold:
                 self.held.append(self._letter(row, hold))
-        return Plan(self.deliveries, self.held, self.ignored, self.superseded)
+        return Plan(self.deliveries, self.held, self.ignored, self.superseded, self.renewed)
 
     def _one(
         self, row: Golden, creation: Delivery | None, agreed: Mapping[str, Any] | None, references: "_References"
@@ -109,13 +110,16 @@ class _Planner:
             )
         else:
             self._create(row, references)
+            if creation is not None:
+                # Given up before, and with it its payments: they are wanted again.
+                self.renewed += [("payment", each) for each in self._payments(row)]
 
     def _cancel(self, row: Golden, creation: Delivery | None) -> None:
         if creation is None:
             self.ignored[row.id] = "cancelled_before_import"
             return
         shop, number = _shop(row), row.content["number"]
-        self.superseded.append((row.id, "reserve"))
+        self.superseded += [(row.id, "reserve"), *((each, "record") for each in self._payments(row))]
         if creation.state is DeliveryState.PENDING:
             self.superseded.append((row.id, "create"))
             self.ignored[row.id] = "cancelled_before_import"
@@ -137,6 +141,10 @@ class _Planner:
                 after=(creation.key,),
             )
         )
+
+    def _payments(self, row: Golden) -> list[UUID]:
+        name = f"{_shop(row)}:{row.content['number']}"
+        return [each for ids in self.context.hub.by_keys("payment", "order", [name]).values() for each in ids]
 
     def _imported(self, row: Golden, agreed: Mapping[str, Any]) -> None:
         changed = [name for name in EDITABLE if row.content[name] != agreed.get(name, row.content[name])]
