@@ -194,6 +194,8 @@ class Plan:
     ignored: Mapping[UUID, str] = field(default_factory=dict)
     superseded: Sequence[tuple[UUID, str]] = ()
     """(golden id, kind) whose unsent deliveries are overtaken by this plan."""
+    renewed: Sequence[tuple[str, UUID]] = ()
+    """(entity, golden id) of other records that must be planned again because of this plan."""
     details: Mapping[UUID, Sequence[tuple[str, Any, Any]]] = field(default_factory=dict)
     """Field diffs for the reader of a dry run: (field, value in the target, value it will get)."""
 
@@ -308,7 +310,7 @@ class Webhooks:
     remove: Callable[["Session", Hook], Awaitable[None]]
     """One that is gone already is no error."""
     mismatches: Callable[[Hook, str, str], Sequence[str]]
-    """(hook, url, secret): what about it is not as `subscribe` would make it, in words without secrets; empty if none."""
+    """(hook, url, secret): what is not as `subscribe` would make it, in words without secrets; empty if nothing."""
     carries: Callable[[Hook, str], bool]
     """(hook, secret): whether it bears our secret, so that it is ours wherever it calls."""
     authenticate: Authenticate
@@ -350,7 +352,7 @@ class System:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The webhook topics to subscribe to: those of the streams, without any that a shorter one among them covers."""
+        """The webhook topics to subscribe to: those of the streams, without any that a shorter one of them covers."""
         wanted = {topic for stream in self.streams for topic in stream.topics}
         return tuple(sorted(each for each in wanted if not any(_covers(other, each) for other in wanted)))
 
