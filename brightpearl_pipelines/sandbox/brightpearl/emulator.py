@@ -52,6 +52,23 @@ from brightpearl_pipelines.sandbox.world import Product, World
 API_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 TOO_MANY = {"response": "You have sent too many requests. Please wait before sending another request"}
 GATEWAY = "api-proxy"
+COLLECTIONS = (
+    "orders",
+    "order_notes",
+    "contacts",
+    "postal_addresses",
+    "products",
+    "availability",
+    "reservations",
+    "goods_out_notes",
+    "goods_in_notes",
+    "stock_corrections",
+    "customer_payments",
+    "supplier_payments",
+    "journals",
+    "webhooks",
+    "webhook_deliveries",
+)
 
 
 class BrightpearlEmulator(Emulator):
@@ -104,6 +121,8 @@ class BrightpearlEmulator(Emulator):
                 *self.searches.endpoints(),
             ]
         )
+        for name in COLLECTIONS:  # so that an outside reader finds them before the first one is stored
+            self.collection(name)
         self.reference.first_data()
         self.custom_fields.first_data()
         self.auth.first_secrets()

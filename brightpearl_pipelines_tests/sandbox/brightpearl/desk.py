@@ -16,19 +16,24 @@ from brightpearl_pipelines.sandbox.world import Channel, Currency, Person, Produ
 
 START = datetime(2026, 2, 3, 10, 0, tzinfo=UTC)
 MAIN, NORTH = 2, 3
+TEMPLATE = "${account-code} ${resource-type} ${resource-id} ${lifecycle-event} ${full-event} ${raised-on}"
 
 WORLD = World(
     seed=7,
     products=(
         Product("KETTLE", "Copper kettle", Decimal("40.00"), cost=Decimal("22.50"), stock={MAIN: 10, NORTH: 4}),
         Product("CUP-RED", "Cup", Decimal("5.00"), family="cup", options={"Colour": "Red"}, stock={MAIN: 100}),
-        Product("CUP-BLUE", "Cup", Decimal("5.00"), family="cup", options={"Colour": "Blue"}, stock={MAIN: 3, NORTH: 8}),
+        Product(
+            "CUP-BLUE", "Cup", Decimal("5.00"), family="cup", options={"Colour": "Blue"}, stock={MAIN: 3, NORTH: 8}
+        ),
         Product("BREAKFAST", "Breakfast set", Decimal("48.00"), components={"KETTLE": 1, "CUP-RED": 2}),
         Product("EBOOK", "Tea book", Decimal("9.00"), tax_code="T0", digital=True),
         Product("LATER", "Not there yet", Decimal("1.00"), in_brightpearl=False),
     ),
     people=(
-        Person("Nora", "Quill", "nora@quill.example", "020 1", "4 Mill Lane", "York", "YO1 1AA", "GB", "United Kingdom"),
+        Person(
+            "Nora", "Quill", "nora@quill.example", "020 1", "4 Mill Lane", "York", "YO1 1AA", "GB", "United Kingdom"
+        ),
         Person("Otto", "Brandt", "otto@brandt.example", "030 2", "Ring 9", "Berlin", "10115", "DE", "Germany"),
     ),
     warehouses=(Warehouse(MAIN, "Main", "Bristol"), Warehouse(NORTH, "North", "Leeds")),
@@ -68,6 +73,8 @@ class Desk:
         self.account.base_url = "http://bp.test"
         self.account.populate(WORLD)
         self.inbox = Inbox()
+        self.cuts_connections = False
+        """Whether a connection cut on purpose is to show as a body that ends too early, not as a crash."""
         self.account.webhook_client = self.inbox.client()
         self.app = self.account.app()
 
@@ -82,13 +89,15 @@ class Desk:
         """A request to any address of the host."""
 
         async def go() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app)
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=not self.cuts_connections)
             async with httpx.AsyncClient(transport=transport, base_url="http://bp.test") as client:
                 return await client.request(method, url, **kwargs)
 
         return asyncio.run(go())
 
-    def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> httpx.Response:
+    def call(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         """A request of the private app below the account, e.g. `order-service/order/1`."""
         kwargs = {} if body is None else {"json": body}
         return self.raw(method, f"/public-api/acme/{path}", headers={**self.headers(), **(headers or {})}, **kwargs)
@@ -150,7 +159,9 @@ class Desk:
     def on_hand(self, sku: str, warehouse: int = MAIN) -> tuple[int, int, int]:
         """In stock, on hand, allocated."""
         number = self.product(sku)
-        figures = self.get(f"warehouse-service/product-availability/{number}")[str(number)]["warehouses"][str(warehouse)]
+        figures = self.get(f"warehouse-service/product-availability/{number}")[str(number)]["warehouses"][
+            str(warehouse)
+        ]
         return figures["inStock"], figures["onHand"], figures["allocated"]
 
     def pay(self, order_id: int, amount: str, **more: object) -> httpx.Response:
@@ -170,7 +181,7 @@ class Desk:
             "subscribeTo": topic,
             "httpMethod": "POST",
             "uriTemplate": "http://hooks.test/bp?secret=s",
-            "bodyTemplate": "${account-code} ${resource-type} ${resource-id} ${lifecycle-event} ${full-event} ${raised-on}",
+            "bodyTemplate": TEMPLATE,
             "contentType": "text/plain",
             "idSetAccepted": True,
             "qualityOfService": 1,

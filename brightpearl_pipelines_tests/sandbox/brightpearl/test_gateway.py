@@ -99,9 +99,7 @@ def test_refusals_are_401_with_a_text_and_use_up_quota(desk):
         desk.raw("GET", "/public-api/other/accounting-service/tax-code", headers=desk.headers()),
     ]
     assert [reply.status_code for reply in replies] == [401, 401, 401]
-    assert replies[0].text == (
-        '{"response":"Not authenticated. You must provide a valid authentication token."}'
-    )
+    assert replies[0].text == ('{"response":"Not authenticated. You must provide a valid authentication token."}')
     assert replies[1].text == '{"response":"Invalid instance token: abc\\u003d"}'
     assert {reply.headers["message-type"] for reply in replies} == {"api-proxy"}
     assert "www-authenticate" not in replies[0].headers

@@ -8,7 +8,14 @@ PATH = "order-service/sales-order"
 
 
 def test_a_posted_sales_order_is_one_order_equal_to_the_penny(desk):
-    carriage = {"name": "Carriage", "quantity": "1", "taxCode": "T20", "net": "3.33", "tax": "0.67", "nominalCode": "4040"}
+    carriage = {
+        "name": "Carriage",
+        "quantity": "1",
+        "taxCode": "T20",
+        "net": "3.33",
+        "tax": "0.67",
+        "nominalCode": "4040",
+    }
     number = desk.sell(
         desk.line("KETTLE", 2, "79.99", "16.00"),
         carriage,

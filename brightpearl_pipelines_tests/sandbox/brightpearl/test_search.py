@@ -173,7 +173,9 @@ def test_a_search_describes_itself(desk):
 
 def test_sales_orders_are_searched_with_codes_in_place_of_ids(desk):
     number = desk.sell()
-    body = search(desk, "order-service/sales-order-search?orderPaymentStatus=UNPAID&columns=salesOrderId,orderStockStatus")
+    body = search(
+        desk, "order-service/sales-order-search?orderPaymentStatus=UNPAID&columns=salesOrderId,orderStockStatus"
+    )
     assert body["response"]["results"] == [[number, "SON"]]
 
 

@@ -31,9 +31,7 @@ def test_id_sets_are_written_with_runs_compressed():
 
 
 def test_strings_are_escaped_and_numbers_padded_as_the_service_does():
-    assert dumps({"a": "x=<'>&", "b": padded("0.25", 4)}) == (
-        '{"a":"x\\u003d\\u003c\\u0027\\u003e\\u0026","b":0.2500}'
-    )
+    assert dumps({"a": "x=<'>&", "b": padded("0.25", 4)}) == ('{"a":"x\\u003d\\u003c\\u0027\\u003e\\u0026","b":0.2500}')
 
 
 def test_more_than_200_ids_in_a_get_are_refused(desk):
@@ -63,16 +61,12 @@ def test_options_without_resources_has_no_uris(desk):
 def test_options_names_only_what_exists_in_parts_of_at_most_200(desk):
     for number in range(205):
         desk.account.add_product(Product(f"SPOON-{number}", f"Spoon {number}", Decimal(1)))
-    assert desk.send("OPTIONS", "product-service/product") == {
-        "getUris": ["/product/1007-1206", "/product/1207-1216"]
-    }
+    assert desk.send("OPTIONS", "product-service/product") == {"getUris": ["/product/1007-1206", "/product/1207-1216"]}
     assert desk.send("OPTIONS", "product-service/product/1005-1008,5000") == {"getUris": ["/product/1007-1008"]}
 
 
 def test_a_body_that_is_not_json_is_refused(desk):
-    reply = desk.raw(
-        "POST", "/public-api/acme/order-service/sales-order", headers=desk.headers(), content=b"{not json"
-    )
+    reply = desk.raw("POST", "/public-api/acme/order-service/sales-order", headers=desk.headers(), content=b"{not json")
     assert reply.status_code == 400
     assert reply.json()["errors"] == [
         {"code": "CMNC-010", "message": "You must supply a JSON formatted body with your request"}
