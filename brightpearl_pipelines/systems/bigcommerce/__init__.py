@@ -5,6 +5,7 @@ from brightpearl_pipelines.systems.bigcommerce.connect import connect
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.bigcommerce.sources import SOURCES
 from brightpearl_pipelines.systems.bigcommerce.streams import STREAMS
+from brightpearl_pipelines.systems.bigcommerce.webhooks import WEBHOOKS
 from brightpearl_pipelines.systems.contract import System
 
 SYSTEM = System(
@@ -14,4 +15,5 @@ SYSTEM = System(
     streams=STREAMS,
     sources=SOURCES,
     targets=(inventory.TARGET, shipments.TARGET),
+    webhooks=WEBHOOKS,
 )

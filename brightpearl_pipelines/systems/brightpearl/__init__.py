@@ -5,6 +5,7 @@ from brightpearl_pipelines.systems.brightpearl.connect import connect
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.brightpearl.sources import SOURCES
 from brightpearl_pipelines.systems.brightpearl.streams import STREAMS
+from brightpearl_pipelines.systems.brightpearl.webhooks import WEBHOOKS
 from brightpearl_pipelines.systems.contract import System
 
 SYSTEM = System(
@@ -14,4 +15,5 @@ SYSTEM = System(
     streams=STREAMS,
     sources=SOURCES,
     targets=(customers.TARGET, order_writes.TARGET, payments.TARGET),
+    webhooks=WEBHOOKS,
 )
