@@ -137,7 +137,7 @@ class Gateway:
             allowed, headers = self.limit.take(token["access_token"], self.shop.clock.now(), quota)
             response = self._route(request, version, path, token, body) if allowed else too_many()
         except Refusal as refusal:
-            response = refusal.answer(version)
+            response = refusal.answer(version, path)
         if not headers:
             headers = rate_headers(int(self.shop.settings["requests_per_30_seconds"]), 0, WINDOW, limited=False)
         for name, value in headers.items():

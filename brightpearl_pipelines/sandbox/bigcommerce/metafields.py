@@ -129,7 +129,6 @@ def _create(owner: Owner, shop: Shop, call: Call, resource_id: int, fields: Json
     now = iso(shop.now())
     metafield = {
         "id": shop.next_id(owner.metafields),
-        "description": "",
         **fields,
         "resource_type": owner.kind,
         "resource_id": resource_id,

@@ -106,7 +106,7 @@ def blank_order(order_id: int, created: datetime, modified: datetime, status_id:
         "items_total": 0,
         "items_shipped": 0,
         "payment_method": "",
-        "payment_provider_id": None,
+        "payment_provider_id": "",
         "payment_status": "",
         "order_is_digital": False,
         "ip_address": "",

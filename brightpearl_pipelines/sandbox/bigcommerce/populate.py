@@ -77,7 +77,10 @@ def default_location(now: str) -> JsonObject:
         "enabled": True,
         "is_default": True,
         "storefront_visibility": True,
-        "operating_hours": None,
+        "operating_hours": {
+            day: {"open": True, "opening": "09:00", "closing": "17:00"}
+            for day in ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+        },
         "special_hours": [],
         "time_zone": "Europe/London",
         "address": {

@@ -1,7 +1,5 @@
 """Price lists, their records and whom they are for, V3 (bigcommerce.md §6)."""
 
-from typing import Any
-
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.catalog_shape import variant_json
@@ -258,8 +256,8 @@ def _many(shop: Shop, call: Call, most: int, *, create: bool) -> Response:
     for item in call.array_body(most):
         errors = _errors(shop, item) or (_exists(shop, price_list, item) if create else {})
         if errors:
-            data: dict[str, Any] = {name: item.get(name) for name in ("variant_id", "sku", "currency")}
-            refused.append({"data": {"price_list_id": price_list["id"], **data}, "field_errors": errors})
+            named = {name: item[name] for name in ("variant_id", "sku", "currency") if name in item}
+            refused.append({"data": {"price_list_id": price_list["id"], **named}, "field_errors": errors})
         else:
             saved.append(_upsert(shop, price_list, item))
     if saved:

@@ -38,8 +38,8 @@ class Refusal(Exception):
         self.details = details
         self.body = body
 
-    def answer(self, version: str) -> Response:
-        """The refusal as V2 (array) or V3 (object) says it."""
+    def answer(self, version: str, path: str) -> Response:
+        """The refusal as V2 (array) or V3 (object) says it; the inventory service has a media type of its own."""
         if self.body is not None:
             return json_answer(self.body, self.status)
         if version == "v2":
@@ -48,7 +48,7 @@ class Refusal(Exception):
                 entry["details"] = self.details
             return json_answer([entry], self.status)
         body = {"status": self.status, "title": self.title, "type": STATUS_PAGE, "errors": self.errors}
-        media = "application/problem+json" if self.status == 422 else "application/json"
+        media = "application/problem+json" if path.startswith("/inventory") else "application/json"
         return json_answer(body, self.status, media)
 
 
