@@ -1,0 +1,107 @@
+"""Makes the assets of an entity from its description: extracted per stream, one in the hub, published per target.
+
+Here: the shape that all entities share, the bow tie. What is said about an entity stands in its own module.
+https://docs.dagster.io/guides/build/assets/defining-assets
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import dagster as dg
+
+from brightpearl_pipelines.assets.keys import HUB, PLURALS, extracted, extracted_for, published
+from brightpearl_pipelines.assets.perform import materialize
+from brightpearl_pipelines.configuration import Configuration
+from brightpearl_pipelines.partitions import DAYS
+from brightpearl_pipelines.resources import ScopeConfig, Sync
+from brightpearl_pipelines.sync.run import Step
+
+OWNERS = ["team:integrations"]
+FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(minutes=15), fail_window=timedelta(hours=1))
+"""Everything is looked at every five minutes, so three missed rounds are worth a look, and an hour is trouble."""
+RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@dataclass(frozen=True)
+class EntityAssets:
+    """What the assets of one entity are, in words for the reader of the UI, and what they wait for.
+
+    `{connection}`, `{system}` and `{what}` (the stream, in words) in a description are filled in.
+    """
+
+    entity: str
+    extracted: str
+    mapped: str
+    published: str
+    daily: bool = True
+    streams_are: str = ""
+    """What the streams hold, where their names do not say it."""
+    mapped_after: Callable[[Configuration], Iterable[dg.AssetKey]] = lambda _: ()
+    """What the hub asset builds on besides the extracted assets it is read from."""
+    published_after: Sequence[str] = ()
+    """Entities that must be at a connection before this one can go there."""
+    published_from: Sequence[str] = ()
+    """Further entities of the hub that the published assets read."""
+
+
+def assets_of(configuration: Configuration, about: EntityAssets) -> list[dg.AssetsDefinition]:
+    """All assets of an entity, for all connections."""
+    return [*_extracted(configuration, about), _mapped(configuration, about), *_published(configuration, about)]
+
+
+def _extracted(configuration: Configuration, about: EntityAssets) -> Iterator[dg.AssetsDefinition]:
+    for connection in configuration.connections.values():
+        system = connection.system
+        for stream in system.streams:
+            if stream.entity == about.entity:
+                what = about.streams_are or stream.name
+                words = about.extracted.format(connection=connection.name, system=system.name, what=what)
+                step = Step("extracted", connection.name, about.entity, stream.name)
+                yield _asset(about, step, extracted(connection.name, stream.name), (), system.name, words)
+
+
+def _mapped(configuration: Configuration, about: EntityAssets) -> dg.AssetsDefinition:
+    deps = dict.fromkeys([*extracted_for(configuration, about.entity), *about.mapped_after(configuration)])
+    return _asset(about, Step("mapped", None, about.entity), HUB[about.entity], deps, "postgres", about.mapped)
+
+
+def _published(configuration: Configuration, about: EntityAssets) -> Iterator[dg.AssetsDefinition]:
+    for connection in configuration.connections.values():
+        system = connection.system
+        targets = {target.entity for target in system.targets}
+        if about.entity in targets:
+            earlier = [published(connection.name, each) for each in about.published_after if each in targets]
+            deps = [HUB[about.entity], *(HUB[each] for each in about.published_from), *earlier]
+            words = about.published.format(connection=connection.name, system=system.name, what="")
+            step = Step("published", connection.name, about.entity)
+            yield _asset(about, step, published(connection.name, about.entity), deps, system.name, words)
+
+
+def _asset(
+    about: EntityAssets, step: Step, key: dg.AssetKey, deps: Iterable[dg.AssetKey], kind: str, description: str
+) -> dg.AssetsDefinition:
+    with warnings.catch_warnings():
+        # `backfill_policy` has been marked beta for years; without it a backfill of a month would be thirty runs.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+
+        @dg.asset(
+            key=key,
+            deps=list(deps),
+            group_name=PLURALS[about.entity],
+            kinds={kind},
+            owners=OWNERS,
+            description=description,
+            partitions_def=DAYS if about.daily else None,
+            backfill_policy=dg.BackfillPolicy.single_run() if about.daily else None,
+            freshness_policy=FRESHNESS,
+            retry_policy=RETRIES,
+            output_required=False,  # a dry run materialises nothing
+        )
+        def step_of_the_engine(
+            context: dg.AssetExecutionContext, sync: dg.ResourceParam[Sync], scope: ScopeConfig
+        ) -> Iterator[dg.MaterializeResult[None]]:
+            yield from materialize(context, sync, scope, step, daily=about.daily)
+
+    return step_of_the_engine
