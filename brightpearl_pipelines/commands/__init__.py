@@ -1,0 +1,1 @@
+"""The commands of `bpp`, one module each. `cli.py` puts them together and turns errors into messages and exit codes."""

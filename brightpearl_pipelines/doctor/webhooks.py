@@ -1,0 +1,32 @@
+"""Examines a connection's webhook subscriptions, whatever its system. Looks only; `bpp webhooks ensure` mends."""
+
+from brightpearl_pipelines.configuration import Connection
+from brightpearl_pipelines.doctor.findings import Examination, UnusableError
+from brightpearl_pipelines.http.errors import ApiError
+
+TODO = "Run `bpp webhooks ensure`. Until then the sweeps find what changed, only later."
+
+
+async def examine_webhooks(examination: Examination, connection: Connection, public_url: str, secret: str) -> None:
+    """Whether each topic has a subscription that calls our receiver and bears our secret. Raises UnusableError."""
+    webhooks, topics = connection.system.webhooks, connection.system.topics
+    if webhooks is None or not topics:
+        return
+    try:
+        hooks = await webhooks.existing(examination.session)
+    except ApiError as error:
+        examination.fail("webhooks", str(error), "Give the credential the permission to read its webhooks.")
+        raise UnusableError from error
+    url = f"{public_url.rstrip('/')}/webhooks/{connection.name}"
+    ours = [hook for hook in hooks if hook.url.startswith(url) or webhooks.carries(hook, secret)]
+    in_order = 0
+    for topic in topics:
+        problems = [webhooks.mismatches(hook, url, secret) for hook in ours if hook.topic == topic]
+        if not problems:
+            examination.warn("webhooks", f"there is no subscription for {topic}", TODO)
+        elif least := min(problems, key=len):
+            examination.warn("webhooks", f"{topic}: {'; '.join(least)}", TODO)
+        else:
+            in_order += 1
+    if in_order == len(topics):
+        examination.ok("webhooks", f"all {in_order} subscriptions call {url}")
