@@ -156,9 +156,9 @@ class Accounting:
         paid_on = instant_of(body["paymentDate"], emulator.zone)
         payment: JsonObject = {
             "paymentId": number,
-            "transactionRef": body.get("transactionRef"),
-            "transactionCode": body.get("transactionCode"),
-            "paymentMethodCode": body["paymentMethodCode"],
+            "transactionRef": _text(body.get("transactionRef")),
+            "transactionCode": _text(body.get("transactionCode")),
+            "paymentMethodCode": str(body["paymentMethodCode"]),
             "paymentType": body["paymentType"],
             "orderId": int(body["orderId"]),
             "currencyCode": body["currencyIsoCode"],
@@ -213,3 +213,7 @@ class Accounting:
         currency = order["currency"]["orderCurrencyCode"]
         figures = {"totalPaid": fixed(paid, 2), "totalAuthorized": fixed(authorized, 2)}
         return answer({"orderId": order["id"], "currencyCode": currency, **figures})
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value not in (None, "") else None

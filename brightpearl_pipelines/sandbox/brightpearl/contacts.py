@@ -225,7 +225,9 @@ class Contacts:
         document = {**contact, "communication": _patchable(contact["communication"], operations)}
         changed = apply_patch(document, operations, _PATCHES)
         emails = changed["communication"]["emails"]
-        changed["communication"]["emails"] = {kind: entry for kind, entry in emails.items() if entry.get("email")}
+        changed["communication"]["emails"] = {
+            kind: {"email": str(entry["email"])} for kind, entry in emails.items() if entry.get("email")
+        }
         contact.clear()
         contact.update(changed)
         self.changed(contact)

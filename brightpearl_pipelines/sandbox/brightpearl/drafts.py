@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from brightpearl_pipelines.sandbox.brightpearl.orders import RowDraft, known_country, money_problem
+from brightpearl_pipelines.sandbox.brightpearl.order_parts import known_country
+from brightpearl_pipelines.sandbox.brightpearl.orders import RowDraft, money_problem
 from brightpearl_pipelines.sandbox.brightpearl.products import FREE_TEXT_PRODUCT
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
     ApiError,

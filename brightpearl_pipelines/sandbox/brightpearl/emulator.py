@@ -72,7 +72,11 @@ COLLECTIONS = (
 
 
 class BrightpearlEmulator(Emulator):
-    """One Brightpearl account. The services hold no state of their own beyond indexes, which `restored` rebuilds."""
+    """One Brightpearl account. The services hold no state of their own beyond indexes, which `restored` rebuilds.
+
+    Whoever edits `collections["orders"]` behind its back: the small objects inside an order are shared with others and
+    refuse to be changed in place; put a changed copy in their stead.
+    """
 
     name = "brightpearl"
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from brightpearl_pipelines.sandbox.brightpearl import order_parts
 from brightpearl_pipelines.sandbox.brightpearl.drafts import LONGEST_REFERENCE, Checker
 from brightpearl_pipelines.sandbox.brightpearl.orders import (
     OrderDraft,
@@ -30,7 +31,6 @@ from brightpearl_pipelines.sandbox.brightpearl.wire import (
     answer,
     decimal_of,
     decimals,
-    fixed,
     get_uris,
     instant_of,
     int_of,
@@ -114,7 +114,7 @@ class OrderApi:
         kind = body.get("orderTypeCode")
         if kind is None:
             checker.fail("ORDC-005", "You have not supplied an order type code")
-        elif kind not in ORDER_TYPES:
+        elif str(kind) not in ORDER_TYPES:
             checker.fail("ORDC-006", "You have supplied an invalid order type code")
         checker.done()
         draft = self._draft(checker, body, str(kind), call.staff_id)
@@ -151,7 +151,7 @@ class OrderApi:
             exchange_rate=checker.rate(currency.get("exchangeRate")),
             fixed_exchange_rate=bool(currency.get("fixedExchangeRate", True)),
             warehouse_id=checker.entry("warehouses", body.get("warehouseId"), "warehouse", 2),
-            assignment={name: int_of(value) or 0 for name, value in current.items() if name in _ASSIGNMENT},
+            assignment={name: int_of(value) or 0 for name, value in current.items() if name in order_parts.ASSIGNMENT},
             addresses={name: address for name, address in addresses.items() if address is not None},
         )
 
@@ -204,9 +204,9 @@ class OrderApi:
         net, tax = (Decimal(str(changed["rowValue"][name]["value"])) for name in ("rowNet", "rowTax"))
         if "/rowValue/rowNet/value" in written and "/rowValue/rowTax/value" not in written:
             tax = self._retaxed(row, net)
-        changed["quantity"]["magnitude"] = fixed(Decimal(str(changed["quantity"]["magnitude"])), 4)
+        changed["quantity"] = order_parts.quantity(Decimal(str(changed["quantity"]["magnitude"])))
+        changed["rowValue"] = order_parts.changed_value(changed["rowValue"], net=net, tax=tax)
         order["orderRows"][row_id] = changed
-        self.emulator.orders.set_money(changed, net=net, tax=tax)
         self.emulator.orders.rescale(order, int(row_id))
         self.emulator.orders.changed(order)
         return answer(changed)
@@ -379,7 +379,7 @@ class OrderApi:
             if role == "customer":
                 self.emulator.orders.move_contact(order, contact_id)
             else:
-                order["parties"][role]["contactId"] = contact_id
+                self.emulator.orders.set_party_contact(order, role, contact_id)
         self.emulator.orders.changed(order)
         return answer(self._shown(call, order))
 
@@ -447,14 +447,11 @@ class OrderApi:
         invoice["dueDate"] = invoice["taxDate"]
         order["originalInvoiceDate"] = invoice["taxDate"]
         order["closedOn"] = self.emulator.stamp()
-        order["state"] = {"tax": "INVOICED"}
+        order["state"] = order_parts.INVOICED
         if kind == "SO":
             self.emulator.orders.set_status(order, int(self.emulator.settings["invoiced_status"]))
         else:
             self.emulator.orders.changed(order)
-
-
-_ASSIGNMENT = ("channelId", "staffOwnerContactId", "projectId", "leadSourceId", "teamId")
 
 
 def _part(body: JsonObject, name: str) -> JsonObject:

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from brightpearl_pipelines.sandbox.brightpearl.countries import country
+from brightpearl_pipelines.sandbox.brightpearl import order_parts
 from brightpearl_pipelines.sandbox.brightpearl.products import FREE_TEXT_PRODUCT
 from brightpearl_pipelines.sandbox.brightpearl.timeindex import TimeIndex
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
@@ -28,10 +28,6 @@ from brightpearl_pipelines.sandbox.brightpearl.wire import (
 if TYPE_CHECKING:
     from brightpearl_pipelines.sandbox.brightpearl.emulator import BrightpearlEmulator
 
-PARTY_FIELDS = (
-    "addressFullName", "companyName", "addressLine1", "addressLine2", "addressLine3", "addressLine4", "postalCode",
-    "telephone", "mobileTelephone", "fax", "email",
-)  # fmt: skip
 SALES_TYPES = ("SO", "SC")
 Key = tuple[str, str, int]
 
@@ -97,6 +93,7 @@ class Orders:
         self.created = TimeIndex()
         self.updated = TimeIndex()
         for order in self.emulator.collection("orders").values():
+            order_parts.share(order)
             self._index(order)
 
     def _index(self, order: JsonObject) -> None:
@@ -132,8 +129,11 @@ class Orders:
 
     def move_contact(self, order: JsonObject, contact_id: int) -> None:
         self.by_contact[contact_of(order)].remove(order["id"])
-        order["parties"][main_party(order["orderTypeCode"])]["contactId"] = contact_id
+        self.set_party_contact(order, main_party(order["orderTypeCode"]), contact_id)
         self.by_contact[contact_id].append(order["id"])
+
+    def set_party_contact(self, order: JsonObject, role: str, contact_id: int) -> None:
+        order["parties"][role] = {**order["parties"][role], "contactId": contact_id}
 
     # -- creation -------------------------------------------------------------------------------------------------
 
@@ -166,24 +166,31 @@ class Orders:
             order["externalRef"] = draft.external_ref
         if draft.instance_id is not None:
             order["installedIntegrationInstanceId"] = draft.instance_id
-        invoice = {"invoiceReference": "", "taxDate": emulator.stamp(draft.tax_date)}
         order |= {
-            "version": 1, "state": {"tax": "READY"}, "orderStatus": self.status(status_id), "tax": {"errors": []},
-            "placedOn": emulator.stamp(draft.placed_on), "createdOn": now, "createdById": draft.staff_id,
-            "priceListId": draft.price_list_id, "priceModeCode": draft.price_mode,
-            "delivery": {"shippingMethodId": draft.shipping_method_id}, "invoices": [invoice],
-            "currency": {
-                "accountingCurrencyCode": base, "orderCurrencyCode": currency, "exchangeRate": fixed(rate, 6),
-                "fixedExchangeRate": draft.fixed_exchange_rate,
-            },
-            "assignment": {"current": {
-                "staffOwnerContactId": 0, "projectId": 0, "channelId": 0, "leadSourceId": 0, "teamId": 0,
-                **draft.assignment,
-            }},
-            "parties": self._parties(draft), "orderRows": {}, "warehouseId": draft.warehouse_id,
-            "acknowledged": 0, "costPriceListId": 1, "historicalOrder": False, "isDropship": False,
+            "version": 1,
+            "state": order_parts.READY,
+            "orderStatus": self.status(status_id),
+            "tax": order_parts.NO_TAX_ERRORS,
+            "placedOn": emulator.stamp(draft.placed_on) if draft.placed_on else now,
+            "createdOn": now,
+            "createdById": draft.staff_id,
+            "priceListId": draft.price_list_id,
+            "priceModeCode": draft.price_mode,
+            "delivery": {"shippingMethodId": draft.shipping_method_id},
+            "invoices": [
+                {"invoiceReference": "", "taxDate": emulator.stamp(draft.tax_date) if draft.tax_date else now}
+            ],
+            "currency": order_parts.currency(base, currency, fixed(rate, 6), draft.fixed_exchange_rate),
+            "assignment": order_parts.assignment(*(draft.assignment.get(name, 0) for name in order_parts.ASSIGNMENT)),
+            "parties": self._parties(draft),
+            "orderRows": {},
+            "warehouseId": draft.warehouse_id,
+            "acknowledged": 0,
+            "costPriceListId": 1,
+            "historicalOrder": False,
+            "isDropship": False,
             "orderWeighting": 100,
-        }  # fmt: skip
+        }
         if draft.delivery_date is not None:
             order["delivery"]["deliveryDate"] = emulator.stamp(draft.delivery_date)
         if emulator.settings["updated_on_at_creation"]:
@@ -192,42 +199,37 @@ class Orders:
 
     def status(self, status_id: int) -> JsonObject:
         """`orderStatus` as an order carries it."""
-        return {
-            "orderStatusId": status_id,
-            "name": self.emulator.collection("order_statuses")[str(status_id)]["name"],
-        }
+        name = self.emulator.collection("order_statuses")[str(status_id)]["name"]
+        return order_parts.status(status_id, name)
 
     def _parties(self, draft: OrderDraft) -> JsonObject:
+        main = main_party(draft.kind)
         return {
-            main_party(draft.kind): {
-                "contactId": draft.contact_id,
-                **self._party(draft, main_party(draft.kind), "DEF"),
-            },
-            "delivery": self._party(draft, "delivery", "DEL"),
-            "billing": {"contactId": draft.contact_id, **self._party(draft, "billing", "BIL")},
+            main: self._party(draft, main, "DEF", draft.contact_id),
+            "delivery": self._party(draft, "delivery", "DEL", None),
+            "billing": self._party(draft, "billing", "BIL", draft.contact_id),
         }
 
-    def _party(self, draft: OrderDraft, role: str, kind: str) -> JsonObject:
-        sent = draft.addresses.get(role)
-        return party(sent) if sent is not None else self.contact_party(draft.contact_id, kind)
+    def _party(self, draft: OrderDraft, role: str, kind: str, contact_id: int | None) -> JsonObject:
+        address = draft.addresses.get(role)
+        if address is None:
+            address = self._own_address(draft.contact_id, kind)
+        return order_parts.party(address, contact_id)
 
-    def contact_party(self, contact_id: int, kind: str) -> JsonObject:
-        """A party out of a contact's own address of a type."""
+    def _own_address(self, contact_id: int, kind: str) -> JsonObject:
+        """A contact's address of a type, with the names and numbers of the contact."""
         contact = self.emulator.collection("contacts")[str(contact_id)]
         address = self.emulator.contacts.address_of(contact_id, kind) or {}
         telephones = contact["communication"]["telephones"]
-        return party(
-            {
-                **{name: address.get(name, "") for name in PARTY_FIELDS},
-                "addressFullName": f"{contact['firstName']} {contact['lastName']}".strip(),
-                "companyName": contact.get("organisation", {}).get("name", ""),
-                "telephone": telephones.get("PRI", ""),
-                "mobileTelephone": telephones.get("MOB", ""),
-                "fax": telephones.get("FAX", ""),
-                "email": contact["communication"]["emails"].get("PRI", {}).get("email", ""),
-                "countryIsoCode": address.get("countryIsoCode2", ""),
-            }
-        )
+        return {
+            **address,
+            "addressFullName": f"{contact['firstName']} {contact['lastName']}".strip(),
+            "companyName": contact.get("organisation", {}).get("name", ""),
+            "telephone": telephones.get("PRI", ""),
+            "mobileTelephone": telephones.get("MOB", ""),
+            "fax": telephones.get("FAX", ""),
+            "email": contact["communication"]["emails"].get("PRI", {}).get("email", ""),
+        }
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -245,7 +247,7 @@ class Orders:
     def _row(self, order: JsonObject, draft: RowDraft, *, bundle: bool) -> JsonObject:
         emulator = self.emulator
         product = emulator.products.find(draft.product_id) if draft.product_id != FREE_TEXT_PRODUCT else None
-        tax = emulator.reference.tax_code(draft.tax_code) or {"id": 0, "rate": 0}
+        tax = emulator.reference.tax_code(draft.tax_code) or {"id": 0, "code": draft.tax_code, "rate": 0}
         currency = order["currency"]["orderCurrencyCode"]
         prices = emulator.prices
         cost = prices.price(draft.product_id, order["costPriceListId"], draft.quantity) if product else ZERO
@@ -257,36 +259,22 @@ class Orders:
         }
         if product is not None:
             row["productSku"] = product["identity"].get("sku", "")
-        row["quantity"] = {"magnitude": fixed(draft.quantity, 4)}
+        row["quantity"] = order_parts.quantity(draft.quantity)
         options = product.get("variations", []) if product else []
         if options:
             row["productOptions"] = {option["optionName"]: option["optionValue"] for option in options}
         row |= {
-            "itemCost": _money(currency, fixed(cost, 4)), "productPrice": _money(currency, fixed(price, 4)),
+            "itemCost": order_parts.money(currency, fixed(cost, 4)),
+            "productPrice": order_parts.money(currency, fixed(price, 4)),
             "discountPercentage": "0.00",
-            "rowValue": {
-                "taxRate": fixed(Decimal(str(tax["rate"])), 4), "taxCode": draft.tax_code,
-                "taxCalculator": "brightpearl", "rowNet": _money(currency, fixed(draft.net, 4)),
-                "rowTax": _money(currency, _tax(draft.tax)), "taxClassId": tax["id"],
-            },
+            "rowValue": order_parts.new_value(currency, tax, draft.net, draft.tax),
             "nominalCode": draft.nominal_code or (product["nominalCodeSales"] if product else "4000"),
-            "composition": {
-                "bundleParent": bundle, "bundleChild": bool(draft.parent_row_id),
-                "parentOrderRowId": draft.parent_row_id,
-            },
-        }  # fmt: skip
+            "composition": order_parts.composition(bundle, draft.parent_row_id),
+        }
         if draft.external_ref:
             row["externalRef"] = draft.external_ref
         row["clonedFromId"] = 0
         return row
-
-    def set_money(self, row: JsonObject, *, net: Decimal | None = None, tax: Decimal | None = None) -> None:
-        """Up to 4 decimals for both (§5.3)."""
-        value = row["rowValue"]
-        if net is not None:
-            value["rowNet"]["value"] = fixed(net, 4)
-        if tax is not None:
-            value["rowTax"]["value"] = _tax(tax)
 
     def children(self, order: JsonObject, row_id: int) -> list[str]:
         """The component rows of a bundle row."""
@@ -302,8 +290,8 @@ class Orders:
         }
         for number in self.children(order, row_id):
             row = order["orderRows"][number]
-            quantity = Decimal(parent["quantity"]["magnitude"]) * parts.get(row["productId"], 1)
-            row["quantity"]["magnitude"] = fixed(quantity, 4)
+            units = Decimal(parent["quantity"]["magnitude"]) * parts.get(row["productId"], 1)
+            row["quantity"] = order_parts.quantity(units)
             self.rescale(order, int(number))
 
     def tracked_rows(self, order: JsonObject) -> dict[str, int]:
@@ -400,35 +388,10 @@ def contact_of(order: JsonObject) -> int:
     return number
 
 
-def party(address: Mapping[str, object]) -> JsonObject:
-    """An address as orders carry it; without a country only `countryId` 0 (§5.1)."""
-    fields: JsonObject = {name: str(address.get(name) or "") for name in PARTY_FIELDS}
-    code = address.get("countryIsoCode") or address.get("countryIsoCode3") or address.get("countryId")
-    land = country(code) if code else None
-    if land is None:
-        return {**fields, "countryId": 0}
-    names = {"country": land["name"], "countryId": land["countryId"]}
-    return {**fields, **names, "countryIsoCode": land["iso2"], "countryIsoCode3": land["iso3"]}
-
-
-def known_country(address: Mapping[str, object]) -> bool:
-    code = address.get("countryIsoCode") or address.get("countryIsoCode3") or address.get("countryId")
-    return not code or country(code) is not None
-
-
 def money_problem(value: object, most_decimals: int) -> bool:
     """Whether a sent amount cannot be read or has too many decimals."""
     amount = decimal_of(value)
     return amount is None or decimals(amount) > most_decimals
-
-
-def _money(currency: str, value: str) -> JsonObject:
-    return {"currencyCode": currency, "value": value}
-
-
-def _tax(tax: Decimal) -> str:
-    """Two decimals, four where two would lose something."""
-    return fixed(tax, 2 if decimals(tax) <= 2 else 4)
 
 
 def _part(done: int, total: int) -> int:

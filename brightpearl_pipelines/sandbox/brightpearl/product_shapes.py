@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brightpearl_pipelines.sandbox.brightpearl.reference import text
-from brightpearl_pipelines.sandbox.brightpearl.wire import JsonObject, decimal_of
+from brightpearl_pipelines.sandbox.brightpearl.wire import JsonObject, decimal_of, int_of
 
 CHANNEL = "Brightpearl"
 DIMENSIONS = ("length", "height", "width", "volume")
@@ -103,4 +103,14 @@ def shape_problems(body: JsonObject) -> list[tuple[str, str]]:
     lists = ("salesChannels", "variations", "seasonIds")
     wrong = [name for name in objects if not isinstance(body.get(name, {}), dict)]
     wrong += [name for name in lists if not isinstance(body.get(name, []), list)]
+    channels = body.get("salesChannels", [])
+    if isinstance(channels, list) and not all(_is_channel(channel) for channel in channels):
+        wrong.append("salesChannels")
     return [("PRDC-022", f"{name} has the wrong type") for name in wrong]
+
+
+def _is_channel(channel: object) -> bool:
+    categories = channel.get("categories", []) if isinstance(channel, dict) else None
+    return isinstance(categories, list) and all(
+        isinstance(entry, dict) and int_of(entry.get("categoryCode")) is not None for entry in categories
+    )

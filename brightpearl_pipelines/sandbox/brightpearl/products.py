@@ -303,7 +303,7 @@ class Products:
         if len(variations) > 4:
             problems.append(("PRDC-020", "A product can have at most 4 options"))
         for variation in variations:
-            value = values.get(str(variation.get("optionValueId")))
+            value = values.get(str(variation.get("optionValueId"))) if isinstance(variation, dict) else None
             if value is None or value["optionId"] != variation.get("optionId"):
                 problems.append(("PRDC-021", f"You have supplied an invalid variation: {variation}"))
         return problems

@@ -308,7 +308,7 @@ class Reference:
         problems = []
         if not isinstance(name, str) or not name:
             problems.append(("ORDC-060", "Order status name is required"))
-        if kind not in ORDER_TYPES:
+        if str(kind) not in ORDER_TYPES:
             problems.append(("ORDC-006", "You have supplied an invalid order type code"))
         if problems:
             raise ApiError(400, *problems)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from brightpearl_pipelines.sandbox.brightpearl import order_parts
 from brightpearl_pipelines.sandbox.brightpearl.drafts import Checker
-from brightpearl_pipelines.sandbox.brightpearl.orders import PARTY_FIELDS, OrderDraft, RowDraft, money_problem
+from brightpearl_pipelines.sandbox.brightpearl.orders import OrderDraft, RowDraft, money_problem
 from brightpearl_pipelines.sandbox.brightpearl.products import FREE_TEXT_PRODUCT
 from brightpearl_pipelines.sandbox.brightpearl.routing import Endpoint
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
@@ -19,7 +20,6 @@ from brightpearl_pipelines.sandbox.brightpearl.wire import (
     Reply,
     answer,
     decimal_of,
-    fixed,
     get_uris,
     int_of,
 )
@@ -272,13 +272,10 @@ class SalesOrders:
         if entry.get("name") and row["productId"] == FREE_TEXT_PRODUCT:
             row["productName"] = str(entry["name"])
         if "quantity" in entry:
-            row["quantity"]["magnitude"] = fixed(decimal_of(entry["quantity"]) or Decimal(0), 4)
-        tax = self.emulator.reference.tax_code(entry.get("taxCode"))
-        if tax is not None:
-            rate = fixed(Decimal(str(tax["rate"])), 4)
-            row["rowValue"] |= {"taxCode": tax["code"], "taxRate": rate, "taxClassId": tax["id"]}
-        net, tax_amount = (decimal_of(entry.get(name)) for name in ("net", "tax"))
-        self.emulator.orders.set_money(row, net=net, tax=tax_amount)
+            row["quantity"] = order_parts.quantity(decimal_of(entry["quantity"]) or Decimal(0))
+        tax_code = self.emulator.reference.tax_code(entry.get("taxCode"))
+        net, tax = (decimal_of(entry.get(name)) for name in ("net", "tax"))
+        row["rowValue"] = order_parts.changed_value(row["rowValue"], net=net, tax=tax, tax_code=tax_code)
 
 
 def _object(checker: Checker, body: JsonObject, name: str) -> JsonObject:
@@ -290,7 +287,7 @@ def _object(checker: Checker, body: JsonObject, name: str) -> JsonObject:
 
 def _address(party: JsonObject) -> JsonObject:
     """The flat address; its country is shown with three letters."""
-    address = {name: party[name] for name in PARTY_FIELDS}
+    address = {name: party[name] for name in order_parts.PARTY_FIELDS}
     return {**address, "countryIsoCode": party["countryIsoCode3"]} if "countryIsoCode3" in party else address
 
 

@@ -42,6 +42,10 @@ def test_a_product_reads_back_as_documented(desk):
         (body(financialDetails={"taxCode": {"id": 99}}), "PRDC-018"),
         (body(variations=[{"optionId": 1, "optionValueId": 99}]), "PRDC-021"),
         (body(stock=[]), "PRDC-022"),
+        (
+            body() | {"salesChannels": [*body()["salesChannels"], {"categories": [{"categoryCode": "hats"}]}]},
+            "PRDC-022",
+        ),
     ],
 )
 def test_a_product_that_breaks_a_rule_is_refused(desk, sent, code):

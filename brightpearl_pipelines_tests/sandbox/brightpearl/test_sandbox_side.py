@@ -143,6 +143,16 @@ def test_the_emulator_knows_nothing_of_the_rest_of_the_package():
                 assert node.module.startswith("brightpearl_pipelines.sandbox"), (path.name, node.module)
 
 
+def test_a_part_that_orders_share_cannot_be_changed_in_place(desk, tmp_path):
+    first, second = desk.sell(), desk.sell()
+    for account in (desk.account, reopened(desk, tmp_path).account):
+        orders = account.collection("orders")
+        (row,), (same,) = (orders[str(number)]["orderRows"].values() for number in (first, second))
+        assert row["rowValue"] is same["rowValue"]
+        with pytest.raises(TypeError, match="shared"):
+            row["rowValue"]["rowNet"]["value"] = "1.0000"
+
+
 def test_a_product_of_unknown_components_is_not_added(desk):
     with pytest.raises(ValueError, match="NOWHERE"):
         desk.account.add_product(Product("SET", "Set", Decimal(1), components={"NOWHERE": 1}))
