@@ -181,7 +181,6 @@ class _Planner:
         after = () if known else (customer_create_key(customer),)
         reservation = {
             "order": {"$ref": ["order", str(row.id)]},
-            "warehouse": body["warehouseId"],
             "tracked": [{"$ref": ["product", str(each)]} for each in references.tracked(order)],
         }
         name = self.context.connection
