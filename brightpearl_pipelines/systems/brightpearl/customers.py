@@ -211,6 +211,9 @@ def _contact_body(delivery: Delivery, made: Mapping[tuple[str, str], str]) -> di
 
 def answer_for(delivery: Delivery, reply: Reply, *, created: bool = False) -> Answer:
     """What a reply means for a delivery."""
+    if reply.ok and created and "response" not in reply.body:
+        # A repeated post may be answered "done" without an id (§5.5 does not say): then it is looked up.
+        return Answer(delivery, Outcome.AMBIGUOUS, error="accepted, but no id came back")
     if reply.ok:
         external_id = str(reply.body["response"]) if created else None
         return Answer(delivery, Outcome.CONFIRMED, external_id=external_id)
