@@ -5,6 +5,7 @@ found sent was cut off, and is looked up in the target before anything is writte
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -76,13 +77,12 @@ async def _find(engine: Engine, session: Session, write: Write, unsure: Sequence
     settled: set[str] = set()
     with engine.transaction() as tx:
         for delivery in unsure:
-            answer = found.get(delivery.key)
-            if answer is not None:
-                _record(tx, write, answer, counts, now)
+            if delivery.key in found:
                 settled.add(delivery.key)
             elif delivery.sent_at is not None and now < delivery.sent_at + write.lag:
                 deliveries.unsure(tx, delivery.id, "not visible yet", delivery.sent_at + write.lag)
                 settled.add(delivery.key)
+        _record(tx, write, list(found.values()), counts, now)
     return settled
 
 
@@ -100,8 +100,7 @@ async def _send(engine: Engine, session: Session, write: Write, ready: Sequence[
         raise
     now = engine.clock.now()
     with engine.transaction() as tx:
-        for answer in answers:
-            _record(tx, write, answer, counts, now)
+        _record(tx, write, answers, counts, now)
     engine.tell(f"delivered {write.kind}", len(answers))
 
 
@@ -115,11 +114,7 @@ def _resolve(tx: Transaction, connection: str, some: Sequence[Delivery]) -> dict
     for entity, ids in wanted.items():
         for golden_id, external in crosswalk.external_ids(tx, entity, connection, ids).items():
             known[entity, str(golden_id)] = external[0]
-    return {each.key: Delivery(**{**_fields(each), "payload": _replaced(each.payload, known)}) for each in some}
-
-
-def _fields(delivery: Delivery) -> dict[str, Any]:
-    return {name: getattr(delivery, name) for name in Delivery.__dataclass_fields__}
+    return {each.key: replace(each, payload=_replaced(each.payload, known)) for each in some}
 
 
 def _references(value: Any) -> list[tuple[str, str]]:
@@ -144,36 +139,48 @@ def _replaced(value: Any, known: Mapping[tuple[str, str], str]) -> Any:
     return value
 
 
-def _record(tx: Transaction, write: Write, answer: Answer, counts: Counts, now: datetime) -> None:
-    delivery = answer.delivery
-    match answer.outcome:
-        case Outcome.CONFIRMED:
-            _confirm(tx, write, answer, now)
-            created = answer.external_id is not None
-            counts.created += created
-            counts.updated += not created
-        case Outcome.AMBIGUOUS:
-            deliveries.unsure(tx, delivery.id, answer.error or "no answer", now + max(write.lag, timedelta(seconds=1)))
-        case Outcome.RETRY:
-            _retry(tx, answer, counts, now)
-        case Outcome.REFUSED:
-            counts.failed += 1
-            deliveries.kill(tx, delivery.id, answer.error or "refused")
-            dead_letters.hold(tx, _letter(answer))
+def _record(tx: Transaction, write: Write, answers: Sequence[Answer], counts: Counts, now: datetime) -> None:
+    _confirm(tx, write, [each for each in answers if each.outcome is Outcome.CONFIRMED], counts, now)
+    for answer in answers:
+        delivery = answer.delivery
+        match answer.outcome:
+            case Outcome.CONFIRMED:
+                continue
+            case Outcome.AMBIGUOUS:
+                again = now + max(write.lag, timedelta(seconds=1))
+                deliveries.unsure(tx, delivery.id, answer.error or "no answer", again)
+            case Outcome.RETRY:
+                _retry(tx, answer, counts, now)
+            case Outcome.REFUSED:
+                counts.failed += 1
+                deliveries.kill(tx, delivery.id, answer.error or "refused")
+                dead_letters.hold(tx, _letter(answer))
 
 
-def _confirm(tx: Transaction, write: Write, answer: Answer, now: datetime) -> None:
-    delivery = answer.delivery
-    deliveries.confirm(tx, delivery.id, answer.external_id, answer.body)
-    if answer.external_id is not None and write.links:
-        crosswalk.link(tx, delivery.entity, [(delivery.connection, answer.external_id, delivery.golden_id)])
-    held: Json | None = answer.agreed or delivery.payload.get("agreed")
-    if held is not None:
-        agreed.put(tx, delivery.entity, delivery.connection, {delivery.golden_id: held})
-    if write.settles:
-        commitments.settle(tx, delivery.golden_id, now)
-    dead_letters.resolve(tx, delivery.connection, "deliver", delivery.entity, [delivery.key])
-    dead_letters.release_waiting(tx, [token(delivery.entity, delivery.connection, str(delivery.golden_id))])
+def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: Counts, now: datetime) -> None:
+    """All at once: what follows from a confirmation is written for the whole batch, or it would cost more than it."""
+    if not answers:
+        return
+    connection, entity = answers[0].delivery.connection, answers[0].delivery.entity
+    held: dict[UUID, Json] = {}
+    for answer in answers:
+        delivery = answer.delivery
+        deliveries.confirm(tx, delivery.id, answer.external_id, answer.body)
+        if write.settles:
+            commitments.settle(tx, delivery.golden_id, now)
+        kept: Json | None = answer.agreed or delivery.payload.get("agreed")
+        if kept is not None:
+            held[delivery.golden_id] = kept
+    named = [
+        (connection, each.external_id, each.delivery.golden_id) for each in answers if each.external_id is not None
+    ]
+    if write.links:
+        crosswalk.link(tx, entity, named)
+    agreed.put(tx, entity, connection, held)
+    dead_letters.resolve(tx, connection, "deliver", entity, [each.delivery.key for each in answers])
+    dead_letters.release_waiting(tx, {token(entity, connection, str(each.delivery.golden_id)) for each in answers})
+    counts.created += len(named)
+    counts.updated += len(answers) - len(named)
 
 
 def _retry(tx: Transaction, answer: Answer, counts: Counts, now: datetime) -> None:

@@ -5,7 +5,7 @@ no reason to change ours, so that a value written by us and read back, or an old
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -116,6 +116,8 @@ class _Batch:
     counts: Counts
     fresh: dict[UUID, Golden] = field(default_factory=dict)
     begun: set[UUID] = field(default_factory=set)
+    unstored: list[tuple[UUID, Mapped]] = field(default_factory=list)
+    """New golden records that are not in the store yet, and what they begin with."""
     linked_only: set[str] = field(default_factory=set)
     """External ids that are known to be a golden record, whose content they may not change."""
 
@@ -156,8 +158,7 @@ class _Batch:
                     if isinstance(part, Ignored):
                         self.counts.ignore(part.rule)
                     else:
-                        _validate(self._entity, part.content)
-                        mapped.append(part)
+                        mapped.append(replace(part, content=_plain(self._entity, part.content)))
                 passed.append(record.id)
             except (MappingErrors, MappingError, ValidationError) as error:
                 self._hold(record, "invalid_field", _field_errors(error))
@@ -185,29 +186,56 @@ class _Batch:
         dead_letters.hold(self.tx, letter)
 
     def _match(self, unknown: Sequence[Mapped]) -> dict[str, UUID]:
-        """Golden ids for external ids met for the first time: matched to what is there, or new."""
+        """Golden ids for external ids met for the first time: matched to what is there, or new.
+
+        The store is asked about a record only if one of its keys is known: most new things are new in every respect.
+        """
         matched: dict[str, UUID] = {}
+        known, met = self._known_keys(unknown), set[tuple[str, str]]()
         for each in unknown:
             if each.external_id in matched:
                 continue
-            found = match(self.tx, self._entity, self._name, each, set(matched.values()))
+            keys = {(key.kind, key.value) for key in each.keys}
+            if keys & met:
+                # It may be the same thing as an earlier record of this batch.
+                self._store_begun()
+                known, met = known | met, set()
+            found = match(self.tx, self._entity, self._name, each, set(matched.values())) if keys & known else None
             key = found.golden_id if found else golden_id(self._entity, self._name, each.external_id)
             matched[each.external_id] = key
             if found is None:
-                self._begin(each, key)
+                self.unstored.append((key, each))
+                self.begun.add(key)
+                met |= {(key.kind, key.value) for key in (*each.keys, *each.index)}
             elif not found.merges:
                 self.linked_only.add(each.external_id)
+        self._store_begun()
         return matched
 
-    def _begin(self, part: Mapped, key: UUID) -> None:
-        """Store a new golden record at once: the next record of the batch may be the same thing."""
-        content = _plain(self._entity, part.content)
-        goldens.put(self.tx, [Golden(self._entity, key, content, dict.fromkeys(content, self._name), part.day)])
-        self._put_keys(part, key)
-        self.begun.add(key)
+    def _known_keys(self, parts: Sequence[Mapped]) -> set[tuple[str, str]]:
+        """Those keys of the records that a stored golden record has."""
+        values: dict[str, set[str]] = {}
+        for part in parts:
+            for key in part.keys:
+                values.setdefault(key.kind, set()).add(key.value)
+        return {
+            (kind, value)
+            for kind, some in values.items()
+            for value in crosswalk.find_by_keys(self.tx, self._entity, kind, some)
+        }
 
-    def _put_keys(self, part: Mapped, golden: UUID) -> None:
-        crosswalk.put_keys(self.tx, self._entity, [(key.kind, key.value, golden) for key in (*part.keys, *part.index)])
+    def _store_begun(self) -> None:
+        rows = [
+            Golden(self._entity, key, part.content, dict.fromkeys(part.content, self._name), part.day)
+            for key, part in self.unstored
+        ]
+        goldens.put(self.tx, rows)
+        self._put_keys(self.unstored)
+        self.unstored.clear()
+
+    def _put_keys(self, parts: Iterable[tuple[UUID, Mapped]]) -> None:
+        keys = [(key.kind, key.value, golden) for golden, part in parts for key in (*part.keys, *part.index)]
+        crosswalk.put_keys(self.tx, self._entity, keys)
 
     def _merge(self, part: Mapped, key: UUID, existing: Mapping[UUID, Golden], bases: dict[UUID, Json]) -> None:
         base = bases.get(key)
@@ -219,11 +247,11 @@ class _Batch:
             return
         present = self.fresh.get(key) or existing.get(key)
         content, origin = dict(present.content if present else {}), dict(present.origin if present else {})
-        for name, value in _plain(self._entity, part.content).items():
+        for name, value in part.content.items():
             self._field(key, name, value, base, content, origin)
         day = part.day or (present.day if present else None)
         self.fresh[key] = Golden(self._entity, key, content, origin, day)
-        bases[key] = {**_plain(self._entity, part.content), AS_OF: part.as_of.isoformat() if part.as_of else None}
+        bases[key] = {**part.content, AS_OF: part.as_of.isoformat() if part.as_of else None}
 
     def _field(
         self, key: UUID, name: str, value: Any, base: Json | None, content: dict[str, Any], origin: dict[str, str]
@@ -254,9 +282,9 @@ class _Batch:
         crosswalk.link(
             self.tx, self._entity, [(self._name, each.external_id, links[each.external_id]) for each in mapped]
         )
+        self._put_keys((links[each.external_id], each) for each in mapped)
         arrived: set[str] = set()
         for each in mapped:
-            self._put_keys(each, links[each.external_id])
             arrived.add(token(self._entity, self._name, each.external_id))
             arrived.update(token(self._entity, self._name, key.value) for key in each.keys)
         dead_letters.release_waiting(self.tx, arrived)
@@ -294,13 +322,12 @@ def _field_errors(error: MappingErrors | MappingError | ValidationError) -> list
     return found
 
 
-def _validate(entity: str, content: Json) -> BaseModel:
-    return MODELS[entity].model_validate(content)
-
-
 def _plain(entity: str, content: Json) -> dict[str, Any]:
-    """The fields that the source gave, in the form in which golden records are kept (JSON, canonical amounts)."""
-    model = _validate(entity, content)
+    """The fields that the source gave, in the form in which golden records are kept (JSON, canonical amounts).
+
+    Raises pydantic's ValidationError.
+    """
+    model = MODELS[entity].model_validate(content)
     return {name: value for name, value in model.model_dump(mode="json").items() if name in content}
 
 
