@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brightpearl_pipelines.errors import ConfigurationError
+from brightpearl_pipelines.mapping import MappingFileError
+from brightpearl_pipelines.mapping.yaml_lines import YamlFile
 from brightpearl_pipelines.systems import SYSTEMS, System
 from brightpearl_pipelines.systems.contract import Settings
 
@@ -99,23 +100,23 @@ def load_configuration(path: Path | None = None) -> Configuration:
         raise ConfigurationError(
             f"{path} does not exist; copy connections.yaml from the project, or set BPP_CONNECTIONS"
         )
-    text = path.read_text()
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+        written = YamlFile(path)
+    except MappingFileError as error:
+        raise ConfigurationError(str(error)) from error
     problems: list[str] = []
 
     def report(error: ValidationError, *prefix: str) -> None:
         for each in error.errors():
             place = (*prefix, *each["loc"])
             where = ".".join(str(part) for part in place)
-            found = f" (found {each['input']!r})" if each["type"] not in ("missing", "extra_forbidden") else ""
-            problems.append(f"{path}:{_line(node, place)}: {where}: {each['msg']}{found}")
+            # What stands under `auth` may be a secret put in the wrong place.
+            tells = each["type"] not in ("missing", "extra_forbidden") and "auth" not in place
+            found = f" (found {each['input']!r})" if tells else ""
+            problems.append(f"{path}:{written.line(place)}: {where}: {each['msg']}{found}")
 
     try:
-        file = _File.model_validate(data)
+        file = _File.model_validate(written.value)
     except ValidationError as error:
         report(error)
         raise ConfigurationError("\n".join(problems)) from None
@@ -124,50 +125,30 @@ def load_configuration(path: Path | None = None) -> Configuration:
         system = SYSTEMS.get(str(fields.get("system")))
         if system is None:
             known = ", ".join(SYSTEMS)
-            line = _line(node, ("connections", name, "system"))
+            line = written.line(("connections", name, "system"))
             problems.append(f"{path}:{line}: connections.{name}.system: {fields.get('system')!r} is none of: {known}")
             continue
         try:
             connections[name] = Connection(name, system, system.settings.model_validate(fields))
         except ValidationError as error:
             report(error, "connections", name)
-    problems += _dangling(connections, file.survivorship, path, node)
+    problems += _dangling(file, connections, path, written)
     if problems:
         raise ConfigurationError("\n".join(problems))
     return Configuration(connections, file.survivorship)
 
 
-def _dangling(
-    connections: Mapping[str, Connection],
-    survivorship: Mapping[str, Ranking],
-    path: Path,
-    node: yaml.Node | None,
-) -> list[str]:
+def _dangling(file: _File, connections: Mapping[str, Connection], path: Path, written: YamlFile) -> list[str]:
     """References to connections that do not exist."""
     problems = []
     for name, connection in connections.items():
         account = connection.settings.brightpearl
-        if account is not None and (account not in connections or connections[account].system.name != "brightpearl"):
-            line = _line(node, ("connections", name, "brightpearl"))
+        if account is not None and file.connections.get(account, {}).get("system") != "brightpearl":
+            line = written.line(("connections", name, "brightpearl"))
             problems.append(f"{path}:{line}: connections.{name}.brightpearl: {account!r} is no Brightpearl connection")
-    for entity, rules in survivorship.items():
+    for entity, rules in file.survivorship.items():
         for field, ranked in rules.items():
-            for unknown in set(ranked) - set(connections):
-                line = _line(node, ("survivorship", entity, field))
+            for unknown in sorted(set(ranked) - file.connections.keys()):
+                line = written.line(("survivorship", entity, field))
                 problems.append(f"{path}:{line}: survivorship.{entity}.{field}: there is no connection {unknown!r}")
     return problems
-
-
-def _line(node: yaml.Node | None, place: tuple[str | int, ...]) -> int:
-    """The line of a place in the file, or of the nearest thing around it that the file has."""
-    line = node.start_mark.line + 1 if node else 1
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if found is None:
-                return line
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
