@@ -109,6 +109,7 @@ class Indexes:
     def __init__(self) -> None:
         self.orders_by_modified = SortedIds()
         self.orders_by_id = SortedIds()
+        self.archived_orders: set[int] = set()
         self.orders_by_external_id: dict[str, list[int]] = defaultdict(list)
         self.orders_by_email: dict[str, list[int]] = defaultdict(list)
         self.orders_by_customer: dict[int, list[int]] = defaultdict(list)
@@ -218,6 +219,10 @@ class Shop(Emulator):
     def index_order(self, order: JsonObject) -> None:
         """Put a new or changed order where its dates and keys say."""
         self.index.orders_by_modified.place(order["id"], epoch(order["date_modified"]))
+        if order["is_deleted"]:
+            self.index.archived_orders.add(order["id"])
+        else:
+            self.index.archived_orders.discard(order["id"])
 
     def index_new_order(self, order: JsonObject) -> None:
         """As `index_order`, and by the keys that never change afterwards."""
