@@ -113,7 +113,8 @@ class _Desk:
             body = await read_body(request, self._most_bytes)
             return await self._taken(request, body)
         except TooLargeError:
-            return self._answer("too_large", 413, f"at most {self._most_bytes} bytes")
+            # A line that stays open would be read, and thrown away, for as long as the sender likes.
+            return self._answer("too_large", 413, f"at most {self._most_bytes} bytes", {"Connection": "close"})
         except MalformedNoticeError as error:
             log.warning("%s: a webhook call was not understood and is dropped: %s", self._connection.name, error)
             return self._answer("malformed", 400, str(error))

@@ -1,6 +1,7 @@
 """Serves the receiver on loopback: a proxy or tunnel in front of it brings HTTPS and the world."""
 
 import asyncio
+import logging
 import os
 import socket
 
@@ -45,6 +46,8 @@ def listen(port: int) -> socket.socket:
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
     """The server as it is run: without an access log, since the addresses of calls bear secrets."""
+    # uvicorn's own switch only takes the handlers away: any that is added to the logger later would bring the log back.
+    logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Server(
         uvicorn.Config(
             app,
