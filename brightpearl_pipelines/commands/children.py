@@ -19,7 +19,8 @@ import psutil
 
 LAST_LINES = 20
 POLL_SECONDS = 0.2
-PATIENCE: tuple[tuple[signal.Signals, float], ...] = (
+Patience = Sequence[tuple[signal.Signals, float]]
+PATIENCE: Patience = (
     (signal.SIGINT, 12.0),
     (signal.SIGTERM, 5.0),
     (signal.SIGKILL, 5.0),
@@ -86,9 +87,9 @@ class Child:
         last = "\n".join(f"    {line}" for line in lines) or "    (it said nothing)"
         raise ChildDiedError(f"{self.service.name} {how}. Its last lines, from {self.log}:\n{last}")
 
-    async def stop(self) -> None:
+    async def stop(self, patience: Patience = PATIENCE) -> None:
         """End it and everything in its group: asked first, told then, killed at last."""
-        for number, seconds in PATIENCE:
+        for number, seconds in patience:
             with suppress(ProcessLookupError):
                 if number is signal.SIGINT:
                     # Only the leader: its helpers would be interrupted a second time by it.

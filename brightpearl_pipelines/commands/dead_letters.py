@@ -127,20 +127,10 @@ def _show_list(console: Console, letters: Sequence[DeadLetter], total: int) -> N
     if not letters:
         console.print("Nothing is held.")
         return
-    made = common.table("id", "connection", "entity", "stage", "subject", "reason", "what happened", "tries", "since")
+    made = common.table("id", "connection", "entity", "reason", "what happened", "tries")
     for each in letters:
         what = each.sentence if len(each.sentence) <= 160 else f"{each.sentence[:159]}…"
-        made.add_row(
-            str(each.id),
-            each.connection,
-            each.entity,
-            each.stage,
-            each.subject,
-            each.reason,
-            what,
-            str(each.attempts),
-            common.when(each.first_seen),
-        )
+        made.add_row(str(each.id), each.connection, each.entity, each.reason, what, str(each.attempts))
     console.print(made)
     shown = "" if len(letters) == total else f", {len(letters)} of them shown (--limit)"
     console.print(f"{total} held{shown}. `bpp dead-letters show ID` tells more, `retry` and `discard` act.")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 Tell = Callable[[str, int], None]
 
@@ -17,7 +17,7 @@ def watching(console: Console) -> Iterator[Tell | None]:
         return
     columns = (SpinnerColumn(), TextColumn("{task.description:<30}"), TextColumn("{task.completed:>8,.0f}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        tasks = {"": progress.add_task("under way", total=None)}
+        tasks: dict[str, TaskID] = {}
 
         def tell(what: str, count: int) -> None:
             if what not in tasks:

@@ -218,8 +218,9 @@ async def _children(plan: Plan, console: Console) -> AsyncIterator[list[Child]]:
         yield children
     finally:
         console.print("Stopping …")
-        await asyncio.gather(*(child.stop() for child in children))
-        for child in children:
+        # The last first: runs of Dagster that are under way end while the systems still answer them.
+        for child in reversed(children):
+            await child.stop()
             console.print(f"  {child.service.name} has stopped")
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +23,9 @@ from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepResult
 
 FIGURES = tuple(Counts().as_row())
+SHORT = {"changed": "chgd", "created": "new", "updated": "upd", "unchanged": "same", "failed": "fail"}
+WIDE = 120
+"""Columns from which on the table shows its headings in full."""
 UNDER_WAY = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.FAILED)
 
 
@@ -172,7 +176,7 @@ def show(console: Console, report: Report, *, dry_run: bool) -> None:
     """The table, what was left out and why, what stopped, and what to do next."""
     if dry_run:
         _show_changes(console, report.changes)
-    console.print(_table(report))
+    console.print(_table(report, narrow=console.width < WIDE))
     for result in report.results:
         where = f"{result.step} {result.connection or 'hub'} {result.entity}"
         for rule, count in sorted(result.counts.ignored.items()):
@@ -190,18 +194,17 @@ def show(console: Console, report: Report, *, dry_run: bool) -> None:
         console.print(f"{report.waiting} intended write(s) wait for their turn; the next run goes on with them.")
 
 
-def _table(report: Report) -> Table:
-    made = common.table("step", "connection", "entity", *FIGURES, numbers=FIGURES)
+def _table(report: Report, *, narrow: bool) -> Table:
+    figures = tuple(SHORT.get(name, name) for name in FIGURES) if narrow else FIGURES
+    made = common.table("step", "connection", "entity", *figures, numbers=figures)
+    if narrow:
+        made.box, made.padding, made.pad_edge, made.show_edge = box.SIMPLE_HEAD, (0, 0, 0, 0), False, False
     for result in report.results:
-        figures = [_figure(count) for count in result.counts.as_row().values()]
-        made.add_row(result.step, result.connection or "hub", result.entity, *figures)
+        row = [str(count) if count else "·" for count in result.counts.as_row().values()]
+        made.add_row(result.step, result.connection or "hub", result.entity, *row)
     made.add_section()
     made.add_row("total", "", "", *map(str, report.totals.values()), style="bold")
     return made
-
-
-def _figure(count: int) -> str:
-    return str(count) if count else "·"
 
 
 def _show_changes(console: Console, changes: Sequence[Change]) -> None:

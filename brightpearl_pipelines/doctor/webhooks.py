@@ -19,14 +19,14 @@ async def examine_webhooks(examination: Examination, connection: Connection, pub
         raise UnusableError from error
     url = f"{public_url.rstrip('/')}/webhooks/{connection.name}"
     ours = [hook for hook in hooks if hook.url.startswith(url) or webhooks.carries(hook, secret)]
+    missing = [topic for topic in topics if topic not in {hook.topic for hook in ours}]
+    if missing:
+        examination.warn("webhooks", f"there is no subscription for {', '.join(missing)}", TODO)
     in_order = 0
-    for topic in topics:
-        problems = [webhooks.mismatches(hook, url, secret) for hook in ours if hook.topic == topic]
-        if not problems:
-            examination.warn("webhooks", f"there is no subscription for {topic}", TODO)
-        elif least := min(problems, key=len):
+    for topic in (each for each in topics if each not in missing):
+        least = min((webhooks.mismatches(hook, url, secret) for hook in ours if hook.topic == topic), key=len)
+        if least:
             examination.warn("webhooks", f"{topic}: {'; '.join(least)}", TODO)
-        else:
-            in_order += 1
+        in_order += not least
     if in_order == len(topics):
         examination.ok("webhooks", f"all {in_order} subscriptions call {url}")
