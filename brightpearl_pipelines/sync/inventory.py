@@ -12,6 +12,7 @@ from uuid import UUID
 
 from brightpearl_pipelines.entities.models import Component, OrderStatus, Product, StockLevel
 from brightpearl_pipelines.store import (
+    agreed,
     commitments,
     crosswalk,
     dead_letters,
@@ -30,6 +31,8 @@ ENTITY = "stock_level"
 STREAM = "inventory"
 SETTLING = timedelta(days=1)
 """How long a settled order's SKUs are looked at again: figures are read again well within it."""
+LEFT_THE_SHOP_ALONE = (OrderStatus.SHIPPED, OrderStatus.PARTIALLY_SHIPPED)
+"""What leaves the warehouse was taken off the shop's figure when it was sold."""
 IN_FLIGHT = (OrderStatus.OPEN, OrderStatus.AWAITING_PAYMENT, OrderStatus.PARTIALLY_SHIPPED)
 
 
@@ -41,21 +44,34 @@ async def reconcile_inventory(engine: Engine, scope: Scope) -> Counts:
             with engine.transaction() as tx:
                 dirty = _Dirty(tx, account.name)
                 skus = dirty.everything() if scope.repair or scope.compare_all else dirty.changed()
-                _recompute(tx, account.name, skus, counts)
+                shops = [shop.name for shop in engine.configuration.shops_of(account.name)]
+                _recompute(tx, account.name, shops, skus, counts)
                 dirty.done()
             engine.tell("reconciled stock_level", counts.read)
     return counts
 
 
-def commit_orders(tx: Transaction, account: str, orders: Iterable[Golden]) -> None:
+def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Golden]) -> None:
     """Note what shop orders promise: called with each order golden that changed, within the same transaction."""
+    moved: set[str] = set()
     for order in orders:
         quantities: dict[str, int] = {}
+        lines = [line for line in order.content["lines"] if line["kind"] == "product"]
         if order.content["status"] in IN_FLIGHT:
-            for line in order.content["lines"]:
-                if line["kind"] == "product":
-                    quantities[line["sku"]] = quantities.get(line["sku"], 0) + int(line["quantity"])
+            for line in lines:
+                quantities[line["sku"]] = quantities.get(line["sku"], 0) + int(line["quantity"])
+        if order.content["status"] not in LEFT_THE_SHOP_ALONE:
+            moved |= {line["sku"] for line in lines}
         commitments.replace(tx, order.id, account, quantities)
+    _forget_shown(tx, account, shop, moved)
+
+
+def _forget_shown(tx: Transaction, account: str, shop: str, skus: Iterable[str]) -> None:
+    """The shop moves its own figure with a sale and, by its settings, with a cancellation: what we last gave it is no
+    longer what it shows, so that the number must go again even if it comes out the same."""
+    products = crosswalk.find_by_keys(tx, "product", "sku", skus)
+    rows = [golden_id(ENTITY, account, str(each)) for ids in products.values() for each in ids]
+    agreed.put(tx, ENTITY, shop, {row: {} for row in agreed.get(tx, ENTITY, shop, rows)})
 
 
 @dataclass
@@ -233,7 +249,7 @@ def _less(on_hand: Mapping[str, int], units: int) -> dict[str, int]:
     return left
 
 
-def _recompute(tx: Transaction, account: str, skus: Iterable[str], counts: Counts) -> None:
+def _recompute(tx: Transaction, account: str, shops: Iterable[str], skus: Iterable[str], counts: Counts) -> None:
     shelf, affected = _Shelf.around(tx, account, skus)
     rows: dict[UUID, Golden] = {}
     arrived: set[str] = set()
@@ -249,6 +265,9 @@ def _recompute(tx: Transaction, account: str, skus: Iterable[str], counts: Count
             arrived.add(token("stock", account, sku))
     existing = goldens.by_ids(tx, ENTITY, rows)
     changed = goldens.put(tx, rows.values())
+    for shop in shops:
+        forgotten = {row for row, shown in agreed.get(tx, ENTITY, shop, rows).items() if not shown}
+        goldens.renew(tx, ENTITY, forgotten - changed)
     dead_letters.release_waiting(tx, arrived)
     counts.changed += len(changed)
     counts.created += len(changed - existing.keys())
