@@ -20,6 +20,7 @@ IDS_PER_AVAILABILITY = 100
 """§2.5: long comma lists met 414; integrators keep to 100."""
 ROWS_PER_SEARCH = 500
 MESSAGES_PER_CALL = 10
+MOST_LOST_TOGETHER = 2
 
 
 def rules(requests_per_minute: int) -> ServerRules:
@@ -109,6 +110,8 @@ class BrightpearlClient:
     def __init__(self, api: Api, *, multi_message: bool) -> None:
         self.api = api
         self.multi_message = multi_message
+        self._lost_together = 0
+        """Multi-messages in a row whose fate is unknown."""
 
     async def get(self, path: str, *, params: Mapping[str, str] | None = None) -> Any:
         """The `response` of a GET; an empty list where Brightpearl says 404 for "nothing found" (§2.4)."""
@@ -196,7 +199,10 @@ class BrightpearlClient:
             return Reply(None, str(error))
 
     async def _together(self, batch: Sequence[Message]) -> list[Reply] | None:
-        """One multi-message (§4.2); None when the server does not take it, so that single calls are made instead."""
+        """One multi-message (§4.2); None when the server does not take it, so that single calls are made instead.
+
+        Two of unknown fate in a row count as not taken: they were down for 17 hours once while single calls worked.
+        """
         body = {
             "processingMode": "PARALLEL",
             "onFail": "CONTINUE",
@@ -211,7 +217,10 @@ class BrightpearlClient:
             self.multi_message = False
             return None
         except AmbiguousError as error:
+            self._lost_together += 1
+            self.multi_message = self._lost_together < MOST_LOST_TOGETHER
             return [Reply(None, str(error)) for _ in batch]
+        self._lost_together = 0
         processed: dict[str, Reply] = {}
         for each in read_json(answer)["response"]["processedMessages"]:
             content = json.loads(each["body"]["content"] or "{}", parse_float=Decimal)
