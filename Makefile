@@ -2,6 +2,7 @@
 # Needs Python 3.11 or later, make and git. PYTHON=/path/to/python chooses another one than is found.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -40,7 +41,7 @@ types: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-# setuptools builds the package without fetching anything, so it is locked beside what the package asks for.
+# Needs uv. setuptools builds the package without fetching anything, so it is locked beside what the package asks for.
 lock: setup
-	echo 'setuptools>=77' | uv pip compile pyproject.toml - --extra dev --generate-hashes --no-emit-index-url \
-		--no-header -o requirements.lock
+	echo 'setuptools>=77' | $(UV) pip compile pyproject.toml - --extra dev --generate-hashes --no-strip-extras \
+		--no-emit-index-url --no-header -o requirements.lock
