@@ -97,8 +97,8 @@ def waiting(tx: Transaction, connection: str, stage: str, entity: str, limit: in
     rows = tx.connection.execute(
         _SELECT
         + sql.SQL(
-            "WHERE state = 'open' AND connection = %s AND stage = %s AND entity = %s AND cardinality(waiting_tokens) > 0 "
-            "ORDER BY last_seen, id LIMIT %s"
+            "WHERE state = 'open' AND connection = %s AND stage = %s AND entity = %s "
+            "AND cardinality(waiting_tokens) > 0 ORDER BY last_seen, id LIMIT %s"
         ),
         (connection, stage, entity, limit),
     )

@@ -13,26 +13,29 @@ from psycopg.rows import TupleRow
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Event
 
-_SELECT: LiteralString = "SELECT id, connection, key, topic, payload, subjects, received_at FROM sync.event"
+_SELECT: LiteralString = "SELECT id, connection, key, topic, payload, subjects, arrivals, received_at FROM sync.event"
 
 
 def add(tx: Transaction, event: Event) -> bool:
-    """Keep the event; False when one with this (connection, key) was kept before. `id` is ignored."""
-    return bool(
-        tx.connection.execute(
-            "INSERT INTO sync.event (connection, key, topic, payload, subjects, received_at) "
-            "VALUES (%s, %s, %s, %s, %s, %s) "
-            "ON CONFLICT (connection, key) DO NOTHING",
-            (
-                event.connection,
-                event.key,
-                event.topic,
-                tx.cipher.seal(event.payload),
-                list(event.subjects),
-                event.received_at or tx.clock.now(),
-            ),
-        ).rowcount
-    )
+    """Keep the event; False when one with this (connection, key) was kept before. `id` and `arrivals` are ignored.
+
+    One that comes again is pending again: it may be the second of two changes that share a key, and looking once too
+    often changes nothing.
+    """
+    row = tx.connection.execute(
+        "INSERT INTO sync.event AS e (connection, key, topic, payload, subjects, received_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (connection, key) DO UPDATE SET arrivals = e.arrivals + 1, done = false RETURNING arrivals",
+        (
+            event.connection,
+            event.key,
+            event.topic,
+            tx.cipher.seal(event.payload),
+            list(event.subjects),
+            event.received_at or tx.clock.now(),
+        ),
+    ).fetchone()
+    return row is not None and row[0] == 1
 
 
 def pending(tx: Transaction, connection: str, topics: Sequence[str] | None, limit: int) -> list[Event]:
@@ -54,9 +57,14 @@ def about(tx: Transaction, connection: str, subject: str) -> list[Event]:
     return [_event(tx, row) for row in rows]
 
 
-def finish(tx: Transaction, ids: Iterable[int]) -> None:
-    """These are dealt with."""
-    tx.connection.execute("UPDATE sync.event SET done = true WHERE id = ANY(%s) AND NOT done", (list(ids),))
+def finish(tx: Transaction, read: Iterable[Event]) -> None:
+    """These, as they were read, are dealt with; one that has come again since stays pending."""
+    seen = list(read)
+    tx.connection.execute(
+        "UPDATE sync.event AS e SET done = true FROM unnest(%s::bigint[], %s::integer[]) AS n (id, arrivals) "
+        "WHERE e.id = n.id AND e.arrivals = n.arrivals AND NOT e.done",
+        ([event.id for event in seen], [event.arrivals for event in seen]),
+    )
 
 
 def pending_count(tx: Transaction) -> dict[tuple[str, str], int]:
@@ -73,8 +81,8 @@ def purge(tx: Transaction, before: datetime) -> int:
 
 
 def _event(tx: Transaction, row: TupleRow) -> Event:
-    event_id, connection, key, topic, payload, subjects, received_at = row
-    return Event(connection, key, topic, tx.cipher.open(payload), tuple(subjects), event_id, received_at)
+    event_id, connection, key, topic, payload, subjects, arrivals, received_at = row
+    return Event(connection, key, topic, tx.cipher.open(payload), tuple(subjects), arrivals, event_id, received_at)
 
 
 def _list(topics: Sequence[str] | None) -> list[str] | None:

@@ -141,6 +141,8 @@ class Event:
     payload: Json
     subjects: Sequence[str] = ()
     """The ids of the records that it names, by which it is found again."""
+    arrivals: int = 1
+    """How often it came. Senders repeat events, and some give two changes within a second the same key."""
     id: int = 0
     received_at: datetime | None = None
 

@@ -44,16 +44,17 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
         hints = _hints(engine, tx, session.connection, stream)
     known = position.watermark is not None or position.token is not None
     if known and _by_events_alone(stream, scope):
-        ids = {each for event in hints for each in _ids(event, stream)}
+        system = engine.configuration.connection(session.connection).system
+        ids = {each for event in hints for each in system.ids_named(event.topic, event.payload)}
         if hints:
-            await _named(engine, session, stream, sorted(ids), counts, [event.id for event in hints])
+            await _named(engine, session, stream, sorted(ids), counts, hints)
         return
     since = scope.since or (position.watermark - stream.overlap if position.watermark else None)
     await _window(engine, session, stream, Window(since), counts, moves=True)
     with engine.transaction() as tx:
         # The token says that the stream was read to its end once; a snapshot has no watermark to say so.
         positions.move(tx, consumer(session.connection, stream), token="read")  # noqa: S106 - not a secret
-        events.finish(tx, [event.id for event in hints])
+        events.finish(tx, hints)
 
 
 def _by_events_alone(stream: Stream, scope: Scope) -> bool:
@@ -71,13 +72,8 @@ def _hints(engine: Engine, tx: Transaction, connection: str, stream: Stream) -> 
     return [event for event in pending if system.stream_of(event.topic) == stream]
 
 
-def _ids(event: Event, stream: Stream) -> Sequence[str]:
-    topic = max((each for each in stream.topics if event.topic.startswith(each)), key=len)
-    return stream.topics[topic](event.payload)
-
-
 async def _named(
-    engine: Engine, session: Session, stream: Stream, ids: Sequence[str], counts: Counts, hints: Sequence[int]
+    engine: Engine, session: Session, stream: Stream, ids: Sequence[str], counts: Counts, hints: Sequence[Event]
 ) -> None:
     """Read given ids; the events that named them are done with in the same transaction."""
     found = await stream.by_ids(session, ids)

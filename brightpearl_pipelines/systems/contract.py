@@ -364,6 +364,14 @@ class System:
         matches = [(len(each), s) for s in self.streams for each in s.topics if topic.startswith(each)]
         return max(matches, key=lambda match: match[0])[1] if matches else None
 
+    def ids_named(self, topic: str, payload: Json) -> Sequence[str]:
+        """The ids of the records that a webhook names; none for a topic that hints at no stream."""
+        stream = self.stream_of(topic)
+        if stream is None:
+            return ()
+        prefix = max((each for each in stream.topics if topic.startswith(each)), key=len)
+        return stream.topics[prefix](payload)
+
     def target(self, entity: str) -> Target:
         return next(target for target in self.targets if target.entity == entity)
 

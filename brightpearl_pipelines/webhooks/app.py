@@ -132,12 +132,20 @@ class _Desk:
         if self._connection.system.stream_of(notice.topic) is None:
             return self._answer("ignored", 200)
         new = await run_in_threadpool(self._store_event, notice)
-        if new and self._on_event is not None:
+        if self._on_event is not None:
             self._on_event(self._connection.name, notice.topic)
         return self._answer("stored" if new else "duplicate", 200)
 
     def _store_event(self, notice: Notice) -> bool:
-        event = Event(self._connection.name, notice.key, notice.topic, notice.payload, received_at=self._clock.now())
+        subjects = self._connection.system.ids_named(notice.topic, notice.payload)
+        event = Event(
+            self._connection.name,
+            notice.key,
+            notice.topic,
+            notice.payload,
+            subjects=subjects,
+            received_at=self._clock.now(),
+        )
         with self._store.transaction() as tx:
             return events.add(tx, event)
 

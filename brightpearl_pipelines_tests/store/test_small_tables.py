@@ -44,7 +44,7 @@ def test_an_event_committed_late_is_not_passed_over(store):
             events.add(quick, event("quick"))
         with store.transaction() as reader:
             seen = events.pending(reader, "shop", None, 10)
-            events.finish(reader, [each.id for each in seen])
+            events.finish(reader, seen)
     assert [each.key for each in seen] == ["quick"]
     with store.transaction() as tx:
         assert [each.key for each in events.pending(tx, "shop", None, 10)] == ["slow"]
@@ -54,12 +54,27 @@ def test_finished_events_are_counted_no_more_and_purged_when_old(store, clock):
     with store.transaction() as tx:
         for key in "abc":
             events.add(tx, event(key))
-        events.finish(tx, [each.id for each in events.pending(tx, "shop", None, 2)])
+        events.finish(tx, events.pending(tx, "shop", None, 2))
         assert events.pending_count(tx) == {("shop", "store/order/created"): 1}
         assert events.purge(tx, clock.now()) == 0
         assert events.purge(tx, clock.now() + timedelta(seconds=1)) == 2
         assert events.add(tx, event("a"))
         assert not events.add(tx, event("c"))
+
+
+def test_an_event_that_comes_again_is_looked_at_again(store):
+    """BP-11: two changes within one second may share a key; the second must not be taken for a repetition."""
+    with store.transaction() as tx:
+        events.add(tx, event("a"))
+        [read] = events.pending(tx, "shop", None, 10)
+        events.add(tx, event("a"))  # while the first is being dealt with
+        events.finish(tx, [read])
+        [again] = events.pending(tx, "shop", None, 10)
+        assert (again.id, again.arrivals) == (read.id, 2)
+        events.finish(tx, [again])
+        assert events.pending(tx, "shop", None, 10) == []
+        assert not events.add(tx, event("a"))  # after it was dealt with
+        assert len(events.pending(tx, "shop", None, 10)) == 1
 
 
 def test_a_position_moves_only_in_the_parts_that_are_given(store, clock):

@@ -91,7 +91,8 @@ def test_repeated_calls_are_one_event_and_each_is_answered_well(receiver, store)
         "brightpearl": {"stored": 1, "duplicate": 1},
         "bigcommerce": {"stored": 1, "duplicate": 2},
     }
-    assert receiver.told.qsize() == 2
+    # Each may be the second of two changes that share a key: whoever launches runs hears of it.
+    assert receiver.told.qsize() == 5
 
 
 def test_what_differs_in_any_part_of_the_key_is_another_event(receiver, store):
@@ -155,7 +156,7 @@ def test_any_order_and_number_of_deliveries_leaves_the_same_events(receiver, sto
         (connection, json.dumps(body, sort_keys=True)) for connection, body in NOTICES
     )
     with store.transaction() as tx:
-        events.finish(tx, [event.id for event in kept])
+        events.finish(tx, kept)
         events.purge(tx, clock.now() + timedelta(seconds=1))
 
 

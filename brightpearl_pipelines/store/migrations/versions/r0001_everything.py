@@ -179,6 +179,7 @@ STATEMENTS = (
         topic text COLLATE "C" NOT NULL,
         payload bytea NOT NULL,
         subjects text[] NOT NULL,
+        arrivals integer NOT NULL DEFAULT 1,
         received_at timestamptz NOT NULL,
         done boolean NOT NULL DEFAULT false,
         UNIQUE (connection, key)
