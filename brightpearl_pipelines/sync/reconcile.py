@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.configuration import Connection
-from brightpearl_pipelines.store import dead_letters, deliveries, goldens
+from brightpearl_pipelines.store import dead_letters, deliveries, goldens, positions
 from brightpearl_pipelines.store.types import DeliveryState, Json
 from brightpearl_pipelines.sync.compare import observe
 from brightpearl_pipelines.sync.engine import Engine
-from brightpearl_pipelines.sync.publish import publish_again
+from brightpearl_pipelines.sync.publish import consumer, publish_again
 from brightpearl_pipelines.sync.run import perform, run, steps
 from brightpearl_pipelines.sync.scope import Counts, Scope
 from brightpearl_pipelines.systems.contract import Comparison, Expected, Target
@@ -107,13 +107,16 @@ def _report(
             ours, theirs = report.totals.get(each.currency, (Decimal(0), Decimal(0)))
             report.totals[each.currency] = (ours + each.amount, theirs + Decimal(found["amount"]))
     for golden, fields in differing.items():
-        explained = _explanation(engine, report.connection, golden)
+        explained = _explanation(engine, report.connection, report.entity, golden)
         for name, ours, theirs in fields:
             report.differences.append(Difference(expected[golden][0].key, name, ours, theirs, explained))
 
 
-def _explanation(engine: Engine, connection: str, golden: UUID) -> str | None:
+def _explanation(engine: Engine, connection: str, entity: str, golden: UUID) -> str | None:
     with engine.transaction() as tx:
+        row = goldens.by_ids(tx, entity, [golden])[golden]
+        if positions.get(tx, consumer(connection, entity)).version < row.version:
+            return "changed since it was last published; the next run goes on with it"
         for letter in dead_letters.of_golden(tx, golden):
             if letter.state in ("open", "released"):
                 return f"held, dead letter {letter.id}: {letter.reason}"

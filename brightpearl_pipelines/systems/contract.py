@@ -18,6 +18,7 @@ from brightpearl_pipelines.clock import Clock
 from brightpearl_pipelines.http.client import Api
 from brightpearl_pipelines.matching import MatchKey
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json, Record, SourceRecord
+from brightpearl_pipelines.systems.examination import Examination
 
 Tables = Mapping[str, Mapping[str, str]]
 
@@ -347,6 +348,8 @@ class System:
     streams: Sequence[Stream]
     sources: Sequence[Source]
     targets: Sequence[Target]
+    examine: Callable[[Examination], Awaitable[None]]
+    """Looks at an account for `bpp doctor`: credential, limit, scopes, and every code that connections.yaml maps."""
     webhooks: Webhooks | None = None
     """None where changes are only found by asking."""
 

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from datetime import datetime
 from typing import TypeVar
 
+from brightpearl_pipelines.errors import ConfigurationError
+
 Row = TypeVar("Row")
 
 
@@ -34,6 +36,15 @@ async def by_instant(
         last = instant(rows[-1])
         page = page + 1 if last == since else 1
         since = last
+
+
+def whole_numbers(ids: Iterable[str], connection: str) -> list[str]:
+    """Ids in ascending order, each once. Raises ConfigurationError, naming it, for one that is no whole number."""
+    unique = set(ids)
+    wrong = sorted(each for each in unique if not each.isdecimal())
+    if wrong:
+        raise ConfigurationError(f"connection {connection}: {wrong[0]!r} is no id there; ids are whole numbers")
+    return sorted(unique, key=int)
 
 
 def chunks(items: Iterable[str], size: int) -> list[list[str]]:

@@ -64,6 +64,15 @@ _ORDER_STATUSES = (
     (11, "Sales credit complete", "SC", None),
     (12, "New purchase credit", "PC", None),
 )
+_PAYMENT_METHODS = (
+    ("ACME_PAY", "Acme Pay"),
+    ("CARD", "Card"),
+    ("PAYPAL", "PayPal"),
+    ("BANK", "Bank transfer"),
+    ("CREDIT", "Store credit"),
+    ("GIFT", "Gift certificate"),
+    ("MANUAL", "Entered by hand"),
+)
 _NOMINAL_CODES = (
     (1, "1001", "Stock", 1, False),
     (2, "1100", "Debtors control", 1, False),
@@ -181,8 +190,7 @@ class Reference:
         put("collections", 1, {"id": 1, "name": "Core", "brandId": 1})
         put("seasons", 1, {"id": 1, "name": "All year", "description": ""})
         put("channel_brands", 1, {"id": 1, "name": "Acme Trading"})
-        methods = (("ACME_PAY", "Acme Pay"), ("CARD", "Card"), ("PAYPAL", "PayPal"), ("BANK", "Bank transfer"))
-        for number, (method_code, name) in enumerate(methods, start=1):
+        for number, (method_code, name) in enumerate(_PAYMENT_METHODS, start=1):
             accounts = {self.emulator.settings["base_currency"]: "1240" if method_code == "PAYPAL" else "1200"}
             put(
                 "payment_methods",

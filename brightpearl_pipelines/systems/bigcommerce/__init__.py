@@ -2,6 +2,7 @@
 
 from brightpearl_pipelines.systems.bigcommerce import inventory, shipments
 from brightpearl_pipelines.systems.bigcommerce.connect import connect
+from brightpearl_pipelines.systems.bigcommerce.doctor import examine
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.bigcommerce.sources import SOURCES
 from brightpearl_pipelines.systems.bigcommerce.streams import STREAMS
@@ -15,5 +16,6 @@ SYSTEM = System(
     streams=STREAMS,
     sources=SOURCES,
     targets=(inventory.TARGET, shipments.TARGET),
+    examine=examine,
     webhooks=WEBHOOKS,
 )

@@ -12,7 +12,7 @@ from brightpearl_pipelines.systems.bigcommerce.client import (
     wire_instant,
 )
 from brightpearl_pipelines.systems.contract import Page, Session, Stream, Window
-from brightpearl_pipelines.systems.paging import by_instant, chunks
+from brightpearl_pipelines.systems.paging import by_instant, chunks, whole_numbers
 
 ORDER_DETAILS = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
 """Lines, addresses and fees come with the list of orders: four calls for 1,000 orders instead of three thousand."""
@@ -60,7 +60,7 @@ async def read_orders(session: Session, ids: Sequence[str]) -> list[SourceRecord
     client = client_of(session)
     found: dict[str, SourceRecord] = {}
     wanted = set(ids)
-    for first, last in _ranges(sorted(int(each) for each in wanted)):
+    for first, last in _ranges([int(each) for each in whole_numbers(wanted, session.connection)]):
         params = {"min_id": str(first), "max_id": str(last), **ORDER_DETAILS}
         found |= {str(row["id"]): _order(row) for row in await client.all("v2/orders", params)}
     for missing in wanted - found.keys():
@@ -114,7 +114,7 @@ def _product(row: dict[str, Any]) -> SourceRecord:
 async def _products(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     client = client_of(session)
     found: dict[str, SourceRecord] = {}
-    for chunk in chunks(sorted(set(ids), key=int), ROWS_PER_PAGE):
+    for chunk in chunks(whole_numbers(ids, session.connection), ROWS_PER_PAGE):
         rows = await client.all("v3/catalog/products", {"id:in": ",".join(chunk), "include": "variants"})
         found |= {str(row["id"]): _product(row) for row in rows}
     return [found.get(each) or SourceRecord(each, {}, deleted=True) for each in ids]

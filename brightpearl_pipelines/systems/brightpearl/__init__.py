@@ -2,6 +2,7 @@
 
 from brightpearl_pipelines.systems.brightpearl import customers, order_writes, payments
 from brightpearl_pipelines.systems.brightpearl.connect import connect
+from brightpearl_pipelines.systems.brightpearl.doctor import examine
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.brightpearl.sources import SOURCES
 from brightpearl_pipelines.systems.brightpearl.streams import STREAMS
@@ -15,5 +16,6 @@ SYSTEM = System(
     streams=STREAMS,
     sources=SOURCES,
     targets=(customers.TARGET, order_writes.TARGET, payments.TARGET),
+    examine=examine,
     webhooks=WEBHOOKS,
 )

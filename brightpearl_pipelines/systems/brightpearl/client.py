@@ -12,7 +12,7 @@ import httpx
 from brightpearl_pipelines.http.client import Api, read_json
 from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError, TransientError
 from brightpearl_pipelines.http.rules import Observation, ServerRules
-from brightpearl_pipelines.systems.paging import chunks
+from brightpearl_pipelines.systems.paging import chunks, whole_numbers
 
 IDS_PER_GET = 200
 """§2.5: order, sales-order, product and contact."""
@@ -129,7 +129,7 @@ class BrightpearlClient:
         out, so the caller sees it as missing (§2.4: one unknown id poisons a set).
         """
         found: list[Any] = []
-        for chunk in chunks(sorted(set(ids), key=int), size):
+        for chunk in chunks(whole_numbers(ids, self.api.connection), size):
             for part in await self._get_set(pattern, chunk):
                 found.extend(part.values() if isinstance(part, dict) else part)
         return found
@@ -137,7 +137,7 @@ class BrightpearlClient:
     async def get_map(self, pattern: str, ids: Iterable[str], *, size: int = IDS_PER_GET) -> dict[str, Any]:
         """As `get_many`, for the resources that answer with a map by id."""
         found: dict[str, Any] = {}
-        for chunk in chunks(sorted(set(ids), key=int), size):
+        for chunk in chunks(whole_numbers(ids, self.api.connection), size):
             for part in await self._get_set(pattern, chunk):
                 found.update(part if isinstance(part, dict) else {})
         return found

@@ -37,6 +37,7 @@ def connect(
             client_id=login["app_ref"],
             client_secret=login.get("client_secret"),
             refresh_token=login["refresh_token"],
+            access_token=login.get("access_token"),
             headers={"brightpearl-app-ref": login["app_ref"], "brightpearl-dev-ref": login["dev_ref"]},
         )
     )

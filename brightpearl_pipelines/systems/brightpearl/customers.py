@@ -60,10 +60,11 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
                 ignored[row.id] = "customer_of_no_shop"
         else:
             contact_id = known[row.id][0]
-            record = records.get(contact_id)
+            # A contact that we have just made was not read yet.
+            contact = records[contact_id].payload if contact_id in records else {}
             changes = _changes(row.content, held_before.get(row.id) or {})
-            if changes and record is not None:
-                deliveries.append(_update(context, row, contact_id, record.payload, changes))
+            if changes:
+                deliveries.append(_update(context, row, contact_id, contact, changes))
                 details[row.id] = changes
     return Plan(deliveries, held, ignored, details=details)
 

@@ -23,7 +23,7 @@ from brightpearl_pipelines.systems.contract import (
     Target,
     Write,
 )
-from brightpearl_pipelines.systems.paging import chunks
+from brightpearl_pipelines.systems.paging import chunks, whole_numbers
 
 TYPES = {"receipt": "RECEIPT", "refund": "PAYMENT"}
 
@@ -167,7 +167,9 @@ async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mappin
     """The payments as they are now, by their reference; 200 orders a search."""
     client = client_of(session)
     by_reference: dict[str, Json] = {}
-    for chunk in chunks(sorted({each.lookup["order"] for each in expected.values()}, key=int), IDS_PER_GET):
+    for chunk in chunks(
+        whole_numbers((each.lookup["order"] for each in expected.values()), session.connection), IDS_PER_GET
+    ):
         for row in await client.search(
             "accounting-service/customer-payment-search", {"orderId": ",".join(chunk), "sort": "paymentId.ASC"}
         ):

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from brightpearl_pipelines.http.client import read_json
 from brightpearl_pipelines.http.errors import ApiError, AuthenticationError
-from brightpearl_pipelines.systems.contract import Session, Settings
+
+if TYPE_CHECKING:
+    from brightpearl_pipelines.systems.contract import Session, Settings
 
 MOST_SKEW_SECONDS = 60.0
 """Watermarks and token lives bear a minute; signatures and overlaps do not bear many more."""
@@ -43,8 +45,8 @@ class UnusableError(Exception):
 class Examination:
     """One connection being examined: its session, the shops kept in step with it, what was found so far."""
 
-    session: Session
-    shops: Mapping[str, Settings]
+    session: "Session"
+    shops: Mapping[str, "Settings"]
     findings: list[Finding] = field(default_factory=list)
 
     def ok(self, check: str, what: str) -> None:

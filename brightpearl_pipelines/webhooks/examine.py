@@ -1,8 +1,8 @@
 """Examines a connection's webhook subscriptions, whatever its system. Looks only; `bpp webhooks ensure` mends."""
 
 from brightpearl_pipelines.configuration import Connection
-from brightpearl_pipelines.doctor.findings import Examination, UnusableError
 from brightpearl_pipelines.http.errors import ApiError
+from brightpearl_pipelines.systems.examination import Examination, UnusableError
 
 TODO = "Run `bpp webhooks ensure`. Until then the sweeps find what changed, only later."
 

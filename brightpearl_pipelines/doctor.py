@@ -1,27 +1,19 @@
 """Looks at everything that a sync needs, and says what to do about what is wrong. Changes nothing in any system.
 
-Add an examiner for a new system: a module here, and its name in EXAMINERS.
+What to look at in an account, each system says itself, in `systems/<name>/doctor.py`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from brightpearl_pipelines.configuration import Configuration, Connection, configuration_path, load_configuration
-from brightpearl_pipelines.doctor import bigcommerce, brightpearl
-from brightpearl_pipelines.doctor.findings import Examination, Finding, State, UnusableError
-from brightpearl_pipelines.doctor.webhooks import examine_webhooks
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.mapping import MappingFileError
 from brightpearl_pipelines.store.crypto import Cipher
 from brightpearl_pipelines.store.embedded import data_dir, encryption_keys, open_store
 from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.systems.examination import Examination, Finding, State, UnusableError
+from brightpearl_pipelines.webhooks.examine import examine_webhooks
 from brightpearl_pipelines.webhooks.shared_secret import shared_secret
 
-__all__ = ["EXAMINERS", "Finding", "State", "examine"]
-
-EXAMINERS: Mapping[str, Callable[[Examination], Awaitable[None]]] = {
-    "brightpearl": brightpearl.examine,
-    "bigcommerce": bigcommerce.examine,
-}
+__all__ = ["Finding", "State", "examine"]
 
 
 async def examine(webhook_url: str) -> list[Finding]:
@@ -81,7 +73,7 @@ async def _connection(engine: Engine, connection: Connection, webhook_url: str) 
     shops = {each.name: each.settings for each in engine.configuration.shops_of(connection.name)}
     examination = Examination(session, shops)
     try:
-        await EXAMINERS[connection.system.name](examination)
+        await connection.system.examine(examination)
         secret = shared_secret(engine.store, connection.name)
         await examine_webhooks(examination, connection, webhook_url, secret)
     except UnusableError:

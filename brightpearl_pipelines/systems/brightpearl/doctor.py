@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from brightpearl_pipelines.doctor.findings import Examination
 from brightpearl_pipelines.http.client import read_json
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
+from brightpearl_pipelines.systems.examination import Examination
 
 ACCOUNT = "integration-service/account-configuration"
 LOW_SHARE = 0.5

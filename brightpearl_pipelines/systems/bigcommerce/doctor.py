@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import httpx
 
-from brightpearl_pipelines.doctor.findings import Examination
 from brightpearl_pipelines.http.client import read_json
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
+from brightpearl_pipelines.systems.examination import Examination
 
 SCOPES = {
     "v2/orders?limit=1": "Orders (modify)",
