@@ -55,7 +55,7 @@ def _check(schema: str) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         days = _days(context) if scope.repairs else []
         finding = _days_checked(sync.store, schema, days) if days else _changes_checked(sync.store, schema)
-        return finding.result(context.run.run_id)
+        return finding.result()
 
     return fits
 
@@ -86,10 +86,9 @@ class Finding:
             self.shown.append(row)
         return bad.empty
 
-    def result(self, run: str) -> dg.AssetCheckResult:
+    def result(self) -> dg.AssetCheckResult:
         """In Dagster's terms."""
-        del run
-        metadata: dict[str, dg.MetadataValue[object] | int] = {"rows": self.rows, "failures": self.failures}
+        metadata: dict[str, dg.TableMetadataValue | int] = {"rows": self.rows, "failures": self.failures}
         if self.shown:
             metadata["failing rows"] = dg.MetadataValue.table([dg.TableRecord(row) for row in self.shown])
         first = self.shown[0] if self.shown else None

@@ -30,7 +30,7 @@ class PostgresStorage(DagsterStorage[Any], ConfigurableClass):
         # Spelled out: SQLAlchemy 2.1 takes psycopg 3 for a plain postgresql://, dagster-postgres brings psycopg2.
         address = "postgresql+psycopg2://" + libpq_url(database_url()).partition("://")[2]
         self._postgres = DagsterPostgresStorage(postgres_url=address, should_autocreate_tables=True)
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:

@@ -15,7 +15,7 @@ from brightpearl_pipelines.sensors import changes_sensor
 
 
 def build_defs(
-    configuration: Configuration | None = None, *, sync: Sync | SyncResource | None = None
+    configuration: Configuration | None = None, *, sync: Sync | SyncResource | dg.ResourceDefinition | None = None
 ) -> dg.Definitions:
     """Fresh definitions: from connections.yaml, or from the given configuration.
 

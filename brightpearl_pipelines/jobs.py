@@ -4,7 +4,7 @@ Here: selections of assets, their tags and their scope. What is requested when: 
 https://docs.dagster.io/guides/build/jobs/asset-jobs
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ PER_ENTITY = {
 }
 """Job: the groups of assets that it takes."""
 WEBHOOK, SWEEP, NIGHTLY = "webhook", "sweep", "nightly"
-RUNS_DELETED_AT_ONCE = 500
+RUNS_AT_ONCE = 500
 
 
 def run_config(reach: LaunchReach) -> dg.RunConfig:
@@ -99,21 +99,19 @@ class Keep(dg.Config):
 def forget_idle_runs(context: dg.OpExecutionContext, config: Keep) -> None:
     """A run that changed something, failed, or was started by a person stays."""
     before = datetime.now(UTC) - timedelta(days=config.idle_runs)
-    forgotten = 0
-    for trigger in (WEBHOOK, SWEEP):
-        wanted = dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.SUCCESS], tags={TRIGGER_TAG: trigger}, created_before=before
-        )
-        cursor = None
-        while page := context.instance.get_run_records(wanted, limit=RUNS_DELETED_AT_ONCE, cursor=cursor):
-            cursor = page[-1].dagster_run.run_id
-            idle = [each.dagster_run.run_id for each in page if CHANGED_TAG not in each.dagster_run.tags]
-            # The cursor is a run that must still be there when the next page is asked for.
-            for run_id in idle:
-                if run_id != cursor:
-                    context.instance.delete_run(run_id)
-            forgotten += len([run_id for run_id in idle if run_id != cursor])
-    context.log.info(f"forgot {forgotten:,} runs that brought nothing")
+    idle = [run_id for trigger in (WEBHOOK, SWEEP) for run_id in _idle_runs(context.instance, trigger, before)]
+    for run_id in idle:
+        context.instance.delete_run(run_id)
+    context.log.info(f"forgot {len(idle):,} runs that brought nothing")
+
+
+def _idle_runs(instance: dg.DagsterInstance, trigger: str, before: datetime) -> Iterator[str]:
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS], tags={TRIGGER_TAG: trigger}, created_before=before)
+    cursor = None
+    while page := instance.get_run_records(wanted, limit=RUNS_AT_ONCE, cursor=cursor):
+        runs = [record.dagster_run for record in page]
+        yield from (run.run_id for run in runs if CHANGED_TAG not in run.tags)
+        cursor = runs[-1].run_id
 
 
 @dg.op(

@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from brightpearl_pipelines.clock import Clock, SystemClock
 from brightpearl_pipelines.configuration import Configuration, configuration_path, load_configuration
 from brightpearl_pipelines.http.limiter import Lane
 from brightpearl_pipelines.store.database import Store
@@ -75,15 +76,21 @@ class ScopeConfig(dg.ConfigurableResource):  # type: ignore[type-arg]
 class Sync:
     """The store, opened at its first use, and engines that work on it.
 
-    `connector` and `store` are for tests, which bring their own; a store that was given is not closed.
+    `connector`, `store` and `clock` are for tests, which bring their own; a store that was given is not closed.
     """
 
     def __init__(
-        self, configuration: Configuration, *, connector: Connector = connect, store: Store | None = None
+        self,
+        configuration: Configuration,
+        *,
+        connector: Connector = connect,
+        store: Store | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.configuration = configuration
         self._connector = connector
         self._given = store
+        self.clock = clock or SystemClock()
         self._opened: Store | None = None
         self._done: set[str] = set()
 
@@ -98,7 +105,15 @@ class Sync:
 
     def engine(self, *, lane: Lane, run: str, progress: Callable[[str, int], None]) -> Engine:
         """A new engine for one step of a run."""
-        return Engine(self.store, self.configuration, lane=lane, run=run, connector=self._connector, progress=progress)
+        return Engine(
+            self.store,
+            self.configuration,
+            clock=self.clock,
+            lane=lane,
+            run=run,
+            connector=self._connector,
+            progress=progress,
+        )
 
     def first(self, what: str) -> bool:
         """True the first time that this is asked in a run; steps of one run share it when they share a process."""

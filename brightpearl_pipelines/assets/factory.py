@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from brightpearl_pipelines.assets.keys import HUB, PLURALS, extracted, extracted_for, published
+from brightpearl_pipelines.assets.keys import HUB, PLURALS, extracted, extracted_for, published, steps_by_key
 from brightpearl_pipelines.assets.perform import materialize
 from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.partitions import DAYS
@@ -63,7 +63,8 @@ def _extracted(configuration: Configuration, about: EntityAssets) -> Iterator[dg
 
 
 def _mapped(configuration: Configuration, about: EntityAssets) -> dg.AssetsDefinition:
-    deps = dict.fromkeys([*extracted_for(configuration, about.entity), *about.mapped_after(configuration)])
+    upstream = dict.fromkeys([*extracted_for(configuration, about.entity), *about.mapped_after(configuration)])
+    deps = _deps(configuration, about, upstream)
     return _asset(about, Step("mapped", None, about.entity), HUB[about.entity], deps, "postgres", about.mapped)
 
 
@@ -73,14 +74,26 @@ def _published(configuration: Configuration, about: EntityAssets) -> Iterator[dg
         targets = {target.entity for target in system.targets}
         if about.entity in targets:
             earlier = [published(connection.name, each) for each in about.published_after if each in targets]
-            deps = [HUB[about.entity], *(HUB[each] for each in about.published_from), *earlier]
+            upstream = [HUB[about.entity], *(HUB[each] for each in about.published_from), *earlier]
+            deps = _deps(configuration, about, upstream)
             words = about.published.format(connection=connection.name, system=system.name, what="")
             step = Step("published", connection.name, about.entity)
             yield _asset(about, step, published(connection.name, about.entity), deps, system.name, words)
 
 
+def _deps(configuration: Configuration, about: EntityAssets, upstream: Iterable[dg.AssetKey]) -> list[dg.AssetDep]:
+    """What has no partitions is about now: of what other entities have by day, it builds on the newest."""
+    all_steps = steps_by_key(configuration)
+    return [
+        dg.AssetDep(key)
+        if about.daily or all_steps[key].entity == about.entity
+        else dg.AssetDep(key, partition_mapping=dg.LastPartitionMapping())
+        for key in upstream
+    ]
+
+
 def _asset(
-    about: EntityAssets, step: Step, key: dg.AssetKey, deps: Iterable[dg.AssetKey], kind: str, description: str
+    about: EntityAssets, step: Step, key: dg.AssetKey, deps: Iterable[dg.AssetDep], kind: str, description: str
 ) -> dg.AssetsDefinition:
     with warnings.catch_warnings():
         # `backfill_policy` has been marked beta for years; without it a backfill of a month would be thirty runs.

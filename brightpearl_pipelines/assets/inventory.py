@@ -27,8 +27,8 @@ INVENTORY = EntityAssets(
     entity="stock_level",
     daily=False,
     extracted=(
-        "Stock by warehouse as **{connection}** gives it, already without what it has allocated. A product whose figure "
-        "could not be read keeps its last one: unreachable is never zero."
+        "Stock by warehouse as **{connection}** gives it, already without what it has allocated. A product whose "
+        "figure could not be read keeps its last one: unreachable is never zero."
     ),
     mapped=(
         "What can still be sold of each SKU, by warehouse: the stock figure, less what shop orders took that the "

@@ -21,13 +21,17 @@ from brightpearl_pipelines.sync.extract import consumer as extract_consumer
 from brightpearl_pipelines.sync.publish import consumer as publish_consumer
 from brightpearl_pipelines.sync.run import Step
 from brightpearl_pipelines.sync.scope import Change, StepResult
-from brightpearl_pipelines.systems.contract import Settings
+from brightpearl_pipelines.systems.contract import Settings, Stream, System
 
 Metadata = dict[str, Any]
 SAMPLE_ROWS = 8
 LETTERS_SHOWN = 20
 ROWS_A_TIME = 500
-_FIGURES = ("read", "changed", "created", "updated", "unchanged", "held", "failed")
+_FIGURES = {
+    "extracted": ("read", "changed", "unchanged"),
+    "mapped": ("read", "changed", "created", "updated", "unchanged", "held"),
+    "published": ("read", "changed", "created", "updated", "unchanged", "held", "failed"),
+}
 
 
 def version_of(tx: Transaction, step: Step) -> int:
@@ -59,8 +63,9 @@ def describe(
     tx: Transaction, configuration: Configuration, step: Step, result: StepResult, before: int, now: datetime
 ) -> Metadata:
     """All metadata of a step that was done; `before` is its version when it began."""
-    described: Metadata = {name: getattr(result.counts, name) for name in _FIGURES}
-    described["ignored"] = sum(result.counts.ignored.values())
+    described = _figures(result)
+    if step.stream is None:
+        described["ignored"] = sum(result.counts.ignored.values())
     if result.counts.ignored:
         rows = [{"rule": rule.replace("_", " "), "records": n} for rule, n in sorted(result.counts.ignored.items())]
         described["ignored, by rule"] = _table(rows)
@@ -79,7 +84,11 @@ def change_set(changes: Sequence[Change]) -> Metadata:
 
 def failed(result: StepResult) -> Metadata:
     """What a step did before it had to stop."""
-    return {name: getattr(result.counts, name) for name in _FIGURES} | {"API calls": result.counts.calls}
+    return _figures(result) | {"API calls": result.counts.calls}
+
+
+def _figures(result: StepResult) -> Metadata:
+    return {name: getattr(result.counts, name) for name in _FIGURES[result.step]}
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue[Any] | None:
@@ -126,8 +135,8 @@ def _freshness(tx: Transaction, configuration: Configuration, step: Step, now: d
         (connection.name, stream)
         for connection in configuration.connections.values()
         for stream in connection.system.streams
-        if (step.stream is None and stream.entity == step.entity)
-        or (step.connection == connection.name and step.stream == stream.name)
+        if (step.connection, step.stream) == (connection.name, stream.name)
+        or (step.stream is None and (stream.entity == step.entity or _feeds(connection.system, stream, step.entity)))
     ]
     marks = [positions.get(tx, extract_consumer(name, stream)).watermark for name, stream in streams]
     known = [mark for mark in marks if mark is not None]
@@ -138,6 +147,10 @@ def _freshness(tx: Transaction, configuration: Configuration, step: Step, now: d
         "newest change read": dg.MetadataValue.timestamp(newest),
         "age of the newest change (minutes)": round((now - newest).total_seconds() / 60, 1),
     }
+
+
+def _feeds(system: System, stream: Stream, entity: str) -> bool:
+    return any(source.stream == stream.name and source.entity == entity for source in system.sources)
 
 
 def _sample(tx: Transaction, step: Step, before: int) -> dg.MetadataValue[Any] | None:
@@ -154,8 +167,9 @@ def _sample(tx: Transaction, step: Step, before: int) -> dg.MetadataValue[Any] |
     frame = to_frame(step.entity, [(row.id, row.content) for row in found])
     frame = frame[list(SHOWN[step.entity])]
     origin = [", ".join(sorted(set(row.origin.values()))) for row in found]
-    cells = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-    return _table([{**row, "from": source} for row, source in zip(cells, origin, strict=True)])
+    cells = frame.astype(object).where(frame.notna(), None)
+    rows_shown = (dict(zip(frame.columns, row, strict=True)) for row in cells.itertuples(index=False))
+    return _table([{**row, "from": source} for row, source in zip(rows_shown, origin, strict=True)])
 
 
 def _changes(changes: Sequence[Change], limit: int = SAMPLE_ROWS) -> dg.MetadataValue[Any] | None:
@@ -164,15 +178,17 @@ def _changes(changes: Sequence[Change], limit: int = SAMPLE_ROWS) -> dg.Metadata
 
 def _change(change: Change) -> Metadata:
     if change.entity in VALUES_SHOWN:
-        what = "; ".join(f"{name}: {_or_nothing(old)} → {_or_nothing(new)}" for name, old, new in change.fields)
+        what = "; ".join(f"{name}: {_difference(old, new)}" for name, old, new in change.fields)
     else:
         what = ", ".join(dict.fromkeys(name.partition(".")[0] for name, _, _ in change.fields))
     total = " ".join(str(part) for part in change.total.values())
     return {"write": change.kind.replace("_", " "), "key": change.key, "total": total, "what": what}
 
 
-def _or_nothing(value: Any) -> str:
-    return "nothing" if value is None else str(value)
+def _difference(old: Any, new: Any) -> str:
+    if isinstance(new, Mapping) and "$ref" in new:
+        return f"that of the {new['$ref'][0]}"
+    return str(new) if old is None else f"{old} → {new}"
 
 
 def _letters(tx: Transaction, step: Step) -> Metadata:

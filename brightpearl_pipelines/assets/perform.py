@@ -13,11 +13,11 @@ to changes, and by default it means the partition.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import date
 
 import dagster as dg
 
-from brightpearl_pipelines.assets.keys import key_of, steps_by_key
+from brightpearl_pipelines.assets.keys import steps_by_key
 from brightpearl_pipelines.assets.metadata import change_set, days_since, describe, failed, version_of
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import ApiError
@@ -30,18 +30,16 @@ from brightpearl_pipelines.sync.scope import Counts, Scope, StepResult
 
 LANE_TAG = "bp/lane"
 CHANGED_TAG = "bp/changed"
-TRIGGER_TAG = "bp/trigger"
-CONNECTION_TAG = "bp/connection"
-ENTITY_TAG = "bp/entity"
+TRIGGER_TAG = "trigger"
+CONNECTION_TAG = "connection"
+ENTITY_TAG = "entity"
 DELTA = "delta"
 SECONDS_BETWEEN_LOGS = 2.0
-
-Happening = dg.MaterializeResult[None]
 
 
 def materialize(
     context: dg.AssetExecutionContext, sync: Sync, launch: ScopeConfig, step: Step, *, daily: bool
-) -> Iterator[Happening]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """Do the step as the run asks. Raises dg.Failure with a description for people; yields nothing in a dry run."""
     try:
         _tag(context, sync)
@@ -60,7 +58,9 @@ def days_of(context: dg.AssetExecutionContext) -> list[str]:
     return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
 
 
-def _do(context: dg.AssetExecutionContext, sync: Sync, launch: ScopeConfig, step: Step, *, daily: bool) -> Happening:
+def _do(
+    context: dg.AssetExecutionContext, sync: Sync, launch: ScopeConfig, step: Step, *, daily: bool
+) -> dg.MaterializeResult[None]:
     with sync.store.transaction() as tx:
         before = version_of(tx, step)
     days = days_of(context) if daily else []
@@ -72,11 +72,11 @@ def _do(context: dg.AssetExecutionContext, sync: Sync, launch: ScopeConfig, step
     if counts.changed or counts.created or counts.updated:
         _mark_changed(context, sync)
     with sync.store.transaction() as tx:
-        described = describe(tx, sync.configuration, step, result, before, datetime.now(UTC))
+        described = describe(tx, sync.configuration, step, result, before, sync.clock.now())
         touched = days_since(tx, step, before) if daily else {}
     for key in keys_of(touched):
         if key not in days:
-            brought = touched[datetime.fromisoformat(key).date()]
+            brought = touched[date.fromisoformat(key)]
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata={"changed": brought}))
     return dg.MaterializeResult(metadata=described)
 
@@ -202,6 +202,3 @@ def _mark_changed(context: dg.AssetExecutionContext, sync: Sync) -> None:
     """Runs without this mark brought nothing, and are not kept for long."""
     if sync.first("changed"):
         context.instance.add_run_tags(context.run.run_id, {CHANGED_TAG: "yes"})
-
-
-__all__ = ["key_of", "materialize"]

@@ -22,6 +22,8 @@ VALUES_SHOWN = frozenset({"stock_level", "shipment", "payment", "product"})
 WITHHELD = "withheld"
 _PERSONAL_COLUMNS = frozenset({"first_name", "last_name", "company", "email", "phone", "postcode"})
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_ABOUT_CODES = frozenset({"reference_not_found", "unmapped_value", "not_reserved", "target_differs"})
+"""Reasons whose sentences quote nothing but codes: a SKU, a status, a total."""
 _OPEN_TOKENS = ("product:", "order:", "stock:")
 
 
@@ -31,15 +33,18 @@ def shown_value(column: str, value: str) -> str:
 
 
 def shown_sentence(letter: DeadLetter) -> str:
-    """What happened, without what the record says: quoted values go, and so does what a target answered."""
+    """What happened, without what the record says of a person, and without what a target answered."""
     sentence = letter.sentence
     if letter.stage == "deliver":
         # A target's answer may repeat anything that was sent.
         before, subject, _ = sentence.partition(letter.subject)
         return redact(f"{before}{subject}") if subject else f"{letter.connection} would not take it"
-    sentence = _QUOTED.sub("…", sentence)
-    if letter.value and letter.field not in {"sku", "status"}:
-        sentence = sentence.replace(letter.value, "…")
+    if letter.stage == "compare" and letter.entity == "customer":
+        return f"customer differs in {letter.connection}: {letter.field}"
+    if letter.reason not in _ABOUT_CODES:
+        sentence = _QUOTED.sub("…", sentence)
+        if letter.value:
+            sentence = sentence.replace(letter.value, "…")
     return redact(sentence)
 
 

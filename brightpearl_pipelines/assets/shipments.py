@@ -17,5 +17,4 @@ SHIPMENTS = EntityAssets(
         "number. A bundle has left when all its parts have."
     ),
     published=("Shipments written to **{connection}** with their tracking numbers, partial ones included, once each."),
-    published_from=("order",),
 )

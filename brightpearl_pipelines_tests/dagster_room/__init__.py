@@ -1,0 +1,1 @@
+"""The Dagster project: definitions, runs over the served emulators, checks, the sensor, the instance."""
