@@ -75,6 +75,14 @@ def renew(tx: Transaction, entity: str, ids: Iterable[UUID]) -> list[Golden]:
     return sorted(by_ids(tx, entity, wanted).values(), key=lambda row: row.version)
 
 
+def versions(tx: Transaction, entity: str, ids: Iterable[UUID]) -> dict[UUID, int]:
+    """The present versions of these rows, as far as they exist."""
+    rows = tx.connection.execute(
+        "SELECT id, version FROM sync.golden WHERE entity = %s AND id = ANY(%s)", (entity, list(ids))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def count(tx: Transaction, entity: str) -> int:
     """How many rows the entity has."""
     row = tx.connection.execute("SELECT count(*) FROM sync.golden WHERE entity = %s", (entity,)).fetchone()

@@ -4,6 +4,7 @@ The order of things is what makes a crash harmless: a delivery is marked sent be
 found sent was cut off, and is looked up in the target before anything is written again.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.http.errors import ApiError, AuthenticationError, TransientError
-from brightpearl_pipelines.store import agreed, commitments, crosswalk, dead_letters, deliveries
+from brightpearl_pipelines.store import agreed, commitments, crosswalk, dead_letters, deliveries, goldens
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Json
 from brightpearl_pipelines.sync.engine import Engine
@@ -20,9 +21,17 @@ from brightpearl_pipelines.sync.scope import Counts
 from brightpearl_pipelines.systems.contract import Answer, Outcome, Session, Target, Write
 
 DELIVERIES_A_TIME = 2000
-MOST_ATTEMPTS = 12
+ATTEMPTS_UNTIL_TOLD = 12
+"""After so many tries without success (about half an hour) people are told; it goes on being tried."""
 PATIENCE = timedelta(seconds=15)
 """A delivery that may go again this soon is waited for; a later one is left to the next run."""
+VERSION = "_version"
+"""Kept in a delivery's payload: the version of the golden record that it was made from."""
+
+
+def made_from(delivery: Delivery, version: int) -> Delivery:
+    """The delivery, knowing the version of the golden record that it was made from."""
+    return replace(delivery, payload={**delivery.payload, VERSION: version})
 
 
 async def deliver(engine: Engine, connection: str, target: Target, counts: Counts) -> None:
@@ -147,12 +156,15 @@ def _record(tx: Transaction, write: Write, answers: Sequence[Answer], counts: Co
             case Outcome.CONFIRMED:
                 continue
             case Outcome.AMBIGUOUS:
-                again = now + max(write.lag, timedelta(seconds=1))
+                again = now + max(write.lag, _pause(delivery.attempts))
                 deliveries.unsure(tx, delivery.id, answer.error or "no answer", again)
+                _tell(tx, answer, counts)
             case Outcome.RETRY:
                 _retry(tx, answer, counts, now)
             case Outcome.REFUSED:
-                counts.failed += 1
+                # A refusal that we have a name for waits for a person; any other is a fault.
+                counts.held += answer.reason is not None
+                counts.failed += answer.reason is None
                 deliveries.kill(tx, delivery.id, answer.error or "refused")
                 dead_letters.hold(tx, _letter(answer))
 
@@ -163,6 +175,7 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
         return
     connection, entity = answers[0].delivery.connection, answers[0].delivery.entity
     held: dict[UUID, Json] = {}
+    otherwise: set[UUID] = set()
     for answer in answers:
         delivery = answer.delivery
         deliveries.confirm(tx, delivery.id, answer.external_id, answer.body)
@@ -171,31 +184,58 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
         kept: Json | None = answer.agreed or delivery.payload.get("agreed")
         if kept is not None:
             held[delivery.golden_id] = kept
+        if kept != delivery.payload.get("agreed"):
+            otherwise.add(delivery.golden_id)
     named = [
         (connection, each.external_id, each.delivery.golden_id) for each in answers if each.external_id is not None
     ]
     if write.links:
         crosswalk.link(tx, entity, named)
     agreed.put(tx, entity, connection, held)
+    if otherwise:
+        # The target holds something else than it was given: the next run compares again, with what is true by then.
+        goldens.renew(tx, entity, otherwise)
     dead_letters.resolve(tx, connection, "deliver", entity, [each.delivery.key for each in answers])
     dead_letters.release_waiting(tx, {token(entity, connection, str(each.delivery.golden_id)) for each in answers})
+    _renew_overtaken(tx, entity, [each.delivery for each in answers])
     counts.created += len(named)
     counts.updated += len(answers) - len(named)
 
 
+def _renew_overtaken(tx: Transaction, entity: str, confirmed: Sequence[Delivery]) -> None:
+    """Have golden records planned again that changed while their deliveries were on their way.
+
+    When the change was planned, what the target held was not known: perhaps the record went back to what was agreed
+    before, so that there seemed to be nothing to write.
+    """
+    present = goldens.versions(tx, entity, [delivery.golden_id for delivery in confirmed])
+    overtaken = {
+        delivery.golden_id
+        for delivery in confirmed
+        if present.get(delivery.golden_id, 0) > delivery.payload.get(VERSION, math.inf)
+    }
+    if overtaken:
+        goldens.renew(tx, entity, overtaken)
+
+
 def _retry(tx: Transaction, answer: Answer, counts: Counts, now: datetime) -> None:
-    """Nothing was applied. With a reason given it is shown to people while it waits; after many tries it is held."""
+    """Nothing was applied: it goes again later."""
     delivery = answer.delivery
     error = answer.error or "the target asked to try later"
-    if answer.reason is None and delivery.attempts + 1 >= MOST_ATTEMPTS:
-        counts.failed += 1
-        deliveries.kill(tx, delivery.id, error)
-        dead_letters.hold(tx, _letter(answer))
-        return
     deliveries.fail(tx, delivery.id, error, now + (answer.retry_after or _pause(delivery.attempts)))
-    if answer.reason is not None:
-        counts.held += 1
-        dead_letters.hold(tx, _letter(answer))
+    _tell(tx, answer, counts)
+
+
+def _tell(tx: Transaction, answer: Answer, counts: Counts) -> None:
+    """What waits for a reason is shown to people at once, what only failed after many tries. Neither is given up: an
+    outage of hours must need nobody's hand afterwards, and the confirmation resolves the letter."""
+    if answer.reason is None:
+        if answer.delivery.attempts + 1 < ATTEMPTS_UNTIL_TOLD:
+            return
+        told = "It is tried again every ten minutes; see what the target says, and whether it is down."
+        answer = replace(answer, reason="no_success_yet", suggestion=told)
+    counts.held += 1
+    dead_letters.hold(tx, _letter(answer))
 
 
 def _pause(attempts: int) -> timedelta:

@@ -8,7 +8,7 @@ from brightpearl_pipelines.store import dead_letters, deliveries, goldens, posit
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Json
 from brightpearl_pipelines.sync.compare import observe
-from brightpearl_pipelines.sync.deliver import deliver
+from brightpearl_pipelines.sync.deliver import deliver, made_from
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepResult
 from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
@@ -26,6 +26,8 @@ async def publish(engine: Engine, connection: str, target: Target, scope: Scope)
         _plan(engine, connection, target, scope, result)
         if not scope.dry_run:
             await deliver(engine, connection, target, result.counts)
+            while _plan_changed(engine, connection, target, result):
+                await deliver(engine, connection, target, result.counts)
     result.counts.calls = engine.calls(connection) - before
     return result
 
@@ -110,14 +112,20 @@ def _plan(engine: Engine, connection: str, target: Target, scope: Scope, result:
         with engine.transaction() as tx:
             rows = list(goldens.by_ids(tx, target.entity, again).values())
             _plan_batch(engine, tx, connection, target, rows, result)
-    name = consumer(connection, target.entity)
+    _plan_changed(engine, connection, target, result)
+
+
+def _plan_changed(engine: Engine, connection: str, target: Target, result: StepResult) -> int:
+    """Plan what changed since the last time; returns how many golden records that were."""
+    name, planned = consumer(connection, target.entity), 0
     while True:
         with engine.transaction() as tx:
             offset = positions.get(tx, name).version
             rows = goldens.after(tx, target.entity, offset, GOLDENS_A_TIME)
             if not rows:
-                return
+                return planned
             _plan_batch(engine, tx, connection, target, rows, result)
+            planned += len(rows)
             positions.move(tx, name, version=rows[-1].version)
 
 
@@ -151,7 +159,8 @@ def _plan_batch(
     counts = result.counts
     plan = target.plan(engine.plan_context(tx, engine.configuration.connection(connection)), rows)
     _discard_overtaken(tx, connection, plan)
-    new = deliveries.plan(tx, plan.deliveries)
+    versions = {row.id: row.version for row in rows}
+    new = deliveries.plan(tx, [made_from(delivery, versions[delivery.golden_id]) for delivery in plan.deliveries])
     for letter in plan.held:
         dead_letters.hold(tx, letter)
     for rule in plan.ignored.values():
