@@ -31,8 +31,6 @@ ENTITY = "stock_level"
 STREAM = "inventory"
 SETTLING = timedelta(days=1)
 """How long a settled order's SKUs are looked at again: figures are read again well within it."""
-LEFT_THE_SHOP_ALONE = (OrderStatus.SHIPPED, OrderStatus.PARTIALLY_SHIPPED)
-"""What leaves the warehouse was taken off the shop's figure when it was sold."""
 IN_FLIGHT = (OrderStatus.OPEN, OrderStatus.AWAITING_PAYMENT, OrderStatus.PARTIALLY_SHIPPED)
 
 
@@ -60,15 +58,15 @@ def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Gol
         if order.content["status"] in IN_FLIGHT:
             for line in lines:
                 quantities[line["sku"]] = quantities.get(line["sku"], 0) + int(line["quantity"])
-        if order.content["status"] not in LEFT_THE_SHOP_ALONE:
-            moved |= {line["sku"] for line in lines}
+        moved |= {line["sku"] for line in lines}
         commitments.replace(tx, order.id, account, quantities)
     _forget_shown(tx, account, shop, moved)
 
 
 def _forget_shown(tx: Transaction, account: str, shop: str, skus: Iterable[str]) -> None:
-    """The shop moves its own figure with a sale and, by its settings, with a cancellation: what we last gave it is no
-    longer what it shows, so that the number must go again even if it comes out the same."""
+    """The shop moves its own figure when an order is placed or shipped, cancelled or refunded, as its settings say
+    (bigcommerce.md §4.4): what we last gave it is no longer what it shows, so that the number must go again even if it
+    comes out the same."""
     products = crosswalk.find_by_keys(tx, "product", "sku", skus)
     rows = [golden_id(ENTITY, account, str(each)) for ids in products.values() for each in ids]
     agreed.put(tx, ENTITY, shop, {row: {} for row in agreed.get(tx, ENTITY, shop, rows)})
@@ -240,13 +238,8 @@ def _by_warehouse(record: Record | None) -> dict[str, int]:
 
 
 def _less(on_hand: Mapping[str, int], units: int) -> dict[str, int]:
-    """Take units away, from the fullest place first."""
-    left = dict(on_hand)
-    for place in sorted(left, key=lambda each: (-left[each], each)):
-        taken = min(units, max(left[place], 0))
-        left[place] -= taken
-        units -= taken
-    return left
+    """What is left of a component if the promised units leave: nobody knows yet from where, so each place may be it."""
+    return {place: max(left - units, 0) for place, left in on_hand.items()}
 
 
 def _recompute(tx: Transaction, account: str, shops: Iterable[str], skus: Iterable[str], counts: Counts) -> None:
