@@ -175,7 +175,6 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
         return
     connection, entity = answers[0].delivery.connection, answers[0].delivery.entity
     held: dict[UUID, Json] = {}
-    otherwise: set[UUID] = set()
     for answer in answers:
         delivery = answer.delivery
         deliveries.confirm(tx, delivery.id, answer.external_id, answer.body)
@@ -184,17 +183,12 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
         kept: Json | None = answer.agreed or delivery.payload.get("agreed")
         if kept is not None:
             held[delivery.golden_id] = kept
-        if kept != delivery.payload.get("agreed"):
-            otherwise.add(delivery.golden_id)
     named = [
         (connection, each.external_id, each.delivery.golden_id) for each in answers if each.external_id is not None
     ]
     if write.links:
         crosswalk.link(tx, entity, named)
     agreed.put(tx, entity, connection, held)
-    if otherwise:
-        # The target holds something else than it was given: the next run compares again, with what is true by then.
-        goldens.renew(tx, entity, otherwise)
     dead_letters.resolve(tx, connection, "deliver", entity, [each.delivery.key for each in answers])
     dead_letters.release_waiting(tx, {token(entity, connection, str(each.delivery.golden_id)) for each in answers})
     _renew_overtaken(tx, entity, [each.delivery for each in answers])

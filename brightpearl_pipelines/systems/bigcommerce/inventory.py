@@ -29,6 +29,9 @@ from brightpearl_pipelines.systems.contract import (
 READ_BACK_PAUSES = (0.3, 0.7, 1.5, 3.0, 5.0)
 """Seconds between looks at whether an asynchronous write has arrived; the delay is "short" and undocumented (§4.1)."""
 
+LATER = timedelta(seconds=30)
+"""Beyond what one run waits: by the next one the sale that may have come in between is known."""
+
 
 def available(content: Mapping[str, Any], settings: BigCommerceSettings) -> int:
     """The number to show for a stock level."""
@@ -56,10 +59,10 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
             ignored[row.id] = "stock_not_tracked_in_the_shop"
             continue
         quantity = available(row.content, settings)
+        superseded.append((row.id, "set_stock"))
         before = (agreed.get(row.id) or {}).get("quantity")
         if quantity == before:
             continue
-        superseded.append((row.id, "set_stock"))
         body = {"sku": row.content["sku"], "quantity": quantity, "identity": _identity(variant)}
         deliveries.append(
             Delivery(
@@ -149,10 +152,12 @@ async def _read_back(
 
 
 def _answer(delivery: Delivery, shown: int | None) -> Answer:
-    """What the shop shows counts: a sale in between lowers it, and our next figure is compared with that."""
-    if shown is None:
-        return Answer(delivery, Outcome.RETRY, error="the number did not appear", retry_after=timedelta(seconds=30))
-    return Answer(delivery, Outcome.CONFIRMED, agreed={"quantity": shown})
+    """Another number than was sent may mean a sale in between, or a write that is late or lost: it goes again in a
+    later run, unless the plan of that run has a newer number."""
+    if shown != delivery.payload["body"]["quantity"]:
+        error = f"the shop shows {shown if shown is not None else 'no number'}"
+        return Answer(delivery, Outcome.RETRY, error=error, retry_after=LATER)
+    return Answer(delivery, Outcome.CONFIRMED)
 
 
 async def find(session: Session, deliveries: Sequence[Delivery]) -> dict[str, Answer]:
