@@ -162,10 +162,13 @@ class Harness:
         self.emulator(system).faults.append(made)
         return made
 
-    def calm(self) -> None:
-        """Take all fault rules away."""
+    def calm(self) -> bool:
+        """Take all fault rules away; whether there were any."""
+        found = False
         for system in ("brightpearl", "bigcommerce"):
+            found = found or bool(self.emulator(system).faults)
             self.emulator(system).faults.clear()
+        return found
 
     # -- judging: what is in Brightpearl ----------------------------------------------------------------------------
 

@@ -201,6 +201,41 @@ def test_an_outage_of_hours_only_delays(harness):
     assert harness.letters() == []
 
 
+def test_a_call_that_always_fails_while_the_others_work_ends_the_run_and_is_told_after_many_tries(harness):
+    """Tried at growing intervals, so that the run ends and the limit is not used up; a person hears of it, and nobody
+    need do anything when it works again."""
+    number = harness.place(draft(("MUG", 1), person=person("Ines Insistent")))
+    harness.fault("brightpearl", "status", "POST", "sales-order", status=502)
+    harness.mark()
+    harness.run()
+    assert len(harness.calls("brightpearl", "POST", "sales-order")) < 8
+    assert harness.letters() == []
+    for _ in range(10):
+        harness.pass_time(700)
+        harness.run(entity="order")
+    assert harness.held_order(number).reason == "no_success_yet"
+    harness.calm()
+    harness.pass_time(700)
+    until_quiet(harness)
+    assert harness.reserved(number) == {"MUG": 1}
+    assert len(harness.payments_of(number)) == 1
+    assert harness.letters() == []
+
+
+def test_an_outage_of_one_kind_of_call_for_hours_needs_nobodys_hand(harness):
+    """The addresses of new customers cannot be made for a night."""
+    number = harness.place(draft(("MUG", 1), person=person("Nils Night")))
+    harness.fault("brightpearl", "status", "POST", "postal-address", status=502)
+    for _ in range(14):
+        harness.run(entity="customer")
+        harness.pass_time(700)
+    assert number not in harness.orders_in_brightpearl()
+    harness.calm()
+    until_quiet(harness)
+    assert harness.reserved(number) == {"MUG": 1}
+    assert harness.letters() == []
+
+
 def test_what_was_found_sent_is_looked_up_and_not_sent_again(harness):
     """The cut came after the call went out: the order is there, though we never heard of it."""
     number = harness.place(draft(("MUG", 1), person=person("Lou Lookup")))
