@@ -7,15 +7,15 @@ from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Conflict
 
 
-def record(  # noqa: PLR0917 - two sides of one field: the order reads as a sentence
+def record(
     tx: Transaction,
     entity: str,
     golden_id: UUID,
     field: str,
     winner_connection: str,
-    winner_value: Any,  # noqa: ANN401 - whatever the field holds
+    winner_value: Any,
     loser_connection: str,
-    loser_value: Any,  # noqa: ANN401
+    loser_value: Any,
 ) -> None:
     """Write down a conflict that survivorship decided."""
     tx.connection.execute(

@@ -26,7 +26,7 @@ HOW_TO_MAKE_A_KEY = (
 )
 
 
-def canonical(value: Any) -> bytes:  # noqa: ANN401 - anything that JSON knows
+def canonical(value: Any) -> bytes:
     """The one JSON text of a value: sorted keys, no spaces, decimals and ids as strings, instants in UTC as ISO 8601.
 
     Raises TypeError for what JSON cannot hold, and ValueError for NaN and infinities.
