@@ -1,6 +1,6 @@
 """What Brightpearl's records mean in our words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -118,8 +118,8 @@ def _shipped_lines(note_id: str, payload: Json) -> dict[str, int]:
         if composition.get("bundleChild") or not row.get("externalRef"):
             continue
         if composition.get("bundleParent"):
-            children = {key: each for key, each in rows.items() if _parent(each) == row_id}
-            shipped = _whole(row, children, after) - _whole(row, children, before)
+            untracked = set(payload.get("untracked") or ())
+            shipped = _whole(row_id, rows, after, untracked) - _whole(row_id, rows, before, untracked)
         else:
             shipped = after.get(row_id, 0) - before.get(row_id, 0)
         if shipped > 0:
@@ -140,13 +140,18 @@ def _left(notes: Sequence[Json]) -> dict[str, int]:
     return units
 
 
-def _whole(parent: Json, children: Mapping[str, Json], left: Mapping[str, int]) -> int:
-    """How many whole bundles have left."""
-    bundles = int(Decimal(parent["quantity"]["magnitude"]))
-    if not children or not bundles:
-        return 0
-    per_bundle = {key: int(Decimal(child["quantity"]["magnitude"])) // bundles for key, child in children.items()}
-    return min(left.get(key, 0) // units for key, units in per_bundle.items() if units)
+def _whole(parent_id: str, rows: Mapping[str, Json], left: Mapping[str, int], untracked: Set[str]) -> int:
+    """How many whole bundles have left, by their parts, which may be bundles; what no stock is kept of never leaves."""
+    bundles = int(Decimal(rows[parent_id]["quantity"]["magnitude"]))
+    makes = [bundles]
+    for key, part in rows.items():
+        if _parent(part) != parent_id or str(part["productId"]) in untracked:
+            continue
+        per_bundle = int(Decimal(part["quantity"]["magnitude"])) // bundles if bundles else 0
+        gone = _whole(key, rows, left, untracked) if part["composition"].get("bundleParent") else left.get(key, 0)
+        if per_bundle:
+            makes.append(gone // per_bundle)
+    return min(makes) if len(makes) > 1 else 0
 
 
 def _day(record: Record) -> date | None:

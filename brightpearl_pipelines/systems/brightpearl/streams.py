@@ -1,7 +1,7 @@
 """What can be read from Brightpearl, and how changes are found."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -167,13 +167,30 @@ async def _shipments(session: Session, ids: Sequence[str]) -> list[SourceRecord]
     siblings: dict[str, dict[str, Any]] = {}
     for key, note in (await client.get_map("warehouse-service/order/{ids}/goods-note/goods-out", order_ids)).items():
         siblings.setdefault(str(note["orderId"]), {})[key] = note
+    parts = {order_id: _parts_of_bundles(order) for order_id, order in orders.items()}
+    untracked = await _untracked(client, {each for ids in parts.values() for each in ids})
     records = []
     for key, note in notes.items():
         order_id = str(note.get("orderId") or "")
         payload = {"id": key, "note": note, "order": orders.get(order_id), "notes": siblings.get(order_id, {key: note})}
+        if never_leaving := sorted(parts.get(order_id, set()) & untracked):
+            payload["untracked"] = never_leaving
         shipped = note.get("status", {}).get("shippedOn") or note.get("createdOn")
         records.append(SourceRecord(key, payload, instant(shipped)))
     return _with_missing(records, ids)
+
+
+def _parts_of_bundles(order: Json) -> set[str]:
+    rows: Mapping[str, Json] = order["orderRows"]
+    return {str(row["productId"]) for row in rows.values() if (row.get("composition") or {}).get("bundleChild")}
+
+
+async def _untracked(client: BrightpearlClient, product_ids: set[str]) -> set[str]:
+    """Those of the products that no stock is kept of, bundles left out: they never stand on a goods-out note."""
+    products = await client.get_many("product-service/product/{ids}", product_ids)
+    return {
+        str(each["id"]) for each in products if not each["stock"]["stockTracked"] and not each["composition"]["bundle"]
+    }
 
 
 # -- availability -------------------------------------------------------------------------------------------------
