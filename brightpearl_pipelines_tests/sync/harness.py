@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
 import brightpearl_pipelines
@@ -148,6 +149,22 @@ class Harness:
 
         self.pass_time(1)
         self.in_world(edit)
+
+    def post_to_brightpearl(self, path: str, body: Json) -> Any:
+        """Somebody else writes to Brightpearl by its API; the response."""
+        login = self.brightpearl.credentials()
+        headers = {"brightpearl-app-ref": login["app_ref"], "brightpearl-account-token": login["account_token"]}
+        answer = httpx.post(f"{login['base_url']}/{path}", json=body, headers=headers, trust_env=False)
+        assert answer.is_success, answer.text
+        return answer.json()["response"] if "response" in answer.json() else answer.json()
+
+    def post_to_shop(self, path: str, body: Json) -> Any:
+        """Somebody else writes to the shop by its API; the answer."""
+        login = self.bigcommerce.credentials()
+        headers = {"X-Auth-Token": login["access_token"], "Accept": "application/json"}
+        answer = httpx.post(f"{login['base_url']}/{path}", json=body, headers=headers, trust_env=False)
+        assert answer.is_success, answer.text
+        return answer.json()
 
     def notify(self, connection: str, topic: str, payload: Json) -> None:
         """A webhook arrives and is stored, as the receiver does it."""
