@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-FIRST_DAY = date(2020, 1, 1)
+FIRST_DAY = date(2025, 1, 1)
 """Records that changed last before it are kept in step like all others; only they have no partition to repair."""
 
 # One more than the days that are over: today can be repaired too, and is what runs on changes are recorded under.

@@ -27,6 +27,7 @@ Metadata = dict[str, Any]
 SAMPLE_ROWS = 8
 LETTERS_SHOWN = 20
 ROWS_A_TIME = 500
+LONGEST_CELL = 56
 _FIGURES = {
     "extracted": ("read", "changed", "unchanged"),
     "mapped": ("read", "changed", "created", "updated", "unchanged", "held"),
@@ -116,7 +117,7 @@ def _limits(tx: Transaction, configuration: Configuration, step: Step, result: S
         return {}
     sent = calls.count_by_connection(tx, now - timedelta(minutes=1)).get(step.connection, 0)
     allowed = calls_a_minute(configuration.connection(step.connection).settings)
-    share = {} if allowed is None else {"share of the API limit, last minute (%)": round(100 * sent / allowed, 1)}
+    share = {} if allowed is None else {"API limit used (%)": round(100 * sent / allowed, 1)}
     return {"API calls": result.counts.calls, **share}
 
 
@@ -145,7 +146,7 @@ def _freshness(tx: Transaction, configuration: Configuration, step: Step, now: d
     newest = max(known)
     return {
         "newest change read": dg.MetadataValue.timestamp(newest),
-        "age of the newest change (minutes)": round((now - newest).total_seconds() / 60, 1),
+        "newest change, minutes ago": round((now - newest).total_seconds() / 60, 1),
     }
 
 
@@ -181,6 +182,8 @@ def _change(change: Change) -> Metadata:
         what = "; ".join(f"{name}: {_difference(old, new)}" for name, old, new in change.fields)
     else:
         what = ", ".join(dict.fromkeys(name.partition(".")[0] for name, _, _ in change.fields))
+    if len(what) > LONGEST_CELL:
+        what = f"{what[:LONGEST_CELL].rsplit(' ', 1)[0]} … ({len(change.fields)} fields)"
     total = " ".join(str(part) for part in change.total.values())
     return {"write": change.kind.replace("_", " "), "key": change.key, "total": total, "what": what}
 
@@ -205,6 +208,7 @@ def _letters(tx: Transaction, step: Step) -> Metadata:
     return {
         "open dead letters": len(letters),
         "dead letters": _table([_letter(each) for each in letters[:LETTERS_SHOWN]]),
+        "to see one whole": f"bpp dead-letters show {letters[0].id}" if letters else None,
     }
 
 

@@ -11,13 +11,13 @@ to changes, and by default it means the partition.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import date
 
 import dagster as dg
 
-from brightpearl_pipelines.assets.keys import steps_by_key
+from brightpearl_pipelines.assets.keys import PLURALS, steps_by_key
 from brightpearl_pipelines.assets.metadata import change_set, days_since, describe, failed, version_of
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import ApiError
@@ -182,20 +182,22 @@ def _is_daily(context: dg.AssetExecutionContext, key: dg.AssetKey) -> bool:
 
 
 def _tag(context: dg.AssetExecutionContext, sync: Sync) -> None:
-    """Which connection and entity a run is about; `several` where it is more than one."""
+    """Which connections and entities a run is about."""
     if not sync.first("tags"):
         return
     steps = [step for key, step in steps_by_key(sync.configuration).items() if key in _selected(context)]
-    connections = {step.connection for step in steps if step.connection}
-    entities = {step.entity for step in steps}
     tags = {
-        CONNECTION_TAG: connections.pop() if len(connections) == 1 else "several",
-        ENTITY_TAG: entities.pop() if len(entities) == 1 else "several",
+        CONNECTION_TAG: _listed({step.connection for step in steps if step.connection}, sync.configuration.connections),
+        ENTITY_TAG: _listed({step.entity for step in steps}, PLURALS),
         TRIGGER_TAG: "by hand",
     }
     missing = {name: value for name, value in tags.items() if name not in context.run.tags}
     if missing:
         context.instance.add_run_tags(context.run.run_id, missing)
+
+
+def _listed(some: Set[str], of: Collection[str]) -> str:
+    return "all" if len(some) == len(of) else ", ".join(sorted(some))
 
 
 def _mark_changed(context: dg.AssetExecutionContext, sync: Sync) -> None:

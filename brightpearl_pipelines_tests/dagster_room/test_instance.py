@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -98,7 +99,16 @@ def _services(folder):
             yield url
         finally:
             services.terminate()
-            services.wait(60)
+            _gone(services)
+
+
+def _gone(services):
+    """Where SIGINT is ignored, as under a shell's `&`, Dagster ignores SIGTERM too: its whole session is then ended."""
+    try:
+        services.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(services.pid, signal.SIGKILL)
+        services.wait(10)
 
 
 def _answers(url):

@@ -39,14 +39,14 @@ def test_a_run_is_recorded_under_its_own_day_and_the_days_of_what_it_brought(pla
     plant.world.edit_order(number, staff_notes="touched")
     record = plant.world.shop_order(number)
     # The shop says that it changed on a day long gone, as after an import.
-    plant.world.in_world(lambda: record.update(date_modified="Tue, 03 Mar 2020 10:00:00 +0000"))
+    plant.world.in_world(lambda: record.update(date_modified="Mon, 03 Mar 2025 10:00:00 +0000"))
     result = plant.materialize(["bigcommerce/extracted_orders", "mapped_orders"], [today()], ids=[number])
     days = {(each.asset_key.to_user_string(), each.partition) for each in result.get_asset_materialization_events()}
     assert days == {
         ("bigcommerce/extracted_orders", today()),
-        ("bigcommerce/extracted_orders", "2020-03-03"),
+        ("bigcommerce/extracted_orders", "2025-03-03"),
         ("mapped_orders", today()),
-        ("mapped_orders", "2020-03-03"),
+        ("mapped_orders", "2025-03-03"),
     }
 
 
@@ -55,7 +55,7 @@ def test_runs_can_be_searched_by_trigger_connection_and_entity(plant):
     assert by_hand.tags.items() >= {"trigger": "by hand", "connection": "bigcommerce", "entity": "order"}.items()
     swept = plant.run_of(plant.job("sync_changes", tags={"trigger": "sweep"}))
     assert swept.tags.items() >= {
-        "trigger": "sweep", "connection": "several", "entity": "several", "bp/lane": "delta"
+        "trigger": "sweep", "connection": "all", "entity": "all", "bp/lane": "delta"
     }.items()  # fmt: skip
     assert plant.run_of(plant.first).tags["bp/lane"] == "full"
 
