@@ -131,7 +131,8 @@ class _Batch:
             self._merge(each, links[each.external_id], existing, bases)
         changed = goldens.put(self.tx, self.fresh.values()) | self.begun
         if self._entity == "order" and self.connection.settings.brightpearl:
-            commit_orders(self.tx, self.connection.settings.brightpearl, self._name, self.fresh.values())
+            news = [golden for key, golden in self.fresh.items() if key in changed]
+            commit_orders(self.tx, self.connection.settings.brightpearl, self._name, news)
         self.counts.changed += len(changed)
         self.counts.created += len(self.begun)
         self.counts.updated += len(changed - self.begun)
