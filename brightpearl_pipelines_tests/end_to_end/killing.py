@@ -148,16 +148,16 @@ def killer(harness: Harness, server: str, key: str) -> Iterator[Killer]:
             program.stdin.close()
 
 
-def kill_often(rough: Killer, rng: random.Random, kills: int, whole: Ended, **how: bool) -> "Counter[str]":
-    """Kill `kills` runs, spread over the work as the `whole` run did it; what they were at when they died.
+def kill_often(rough: Killer, rng: random.Random, kills: int, whole: Ended, **how: bool) -> "Counter[tuple[str, str]]":
+    """Kill `kills` runs, spread over the work as the `whole` run did it; kind of death and last call.
 
     A killed run has done a part of the work, so the next one is let live a little longer than where that ended. One
     that had nothing left to do before its moment does not count.
     """
-    died: Counter[str] = Counter()
+    died: Counter[tuple[str, str]] = Counter()
     written, finished = 0, False
     for _ in range(3 * kills):
-        deaths = sum(died.values())
+        deaths = died.total()
         if deaths == kills:
             break
         reads = finished or rng.random() < 1 / 4
@@ -172,7 +172,7 @@ def kill_often(rough: Killer, rng: random.Random, kills: int, whole: Ended, **ho
         written += ended.writes - (moment.kind == "lost" and not reads)
         finished = finished or ended.code == 0
         if ended.code == -signal.SIGKILL:
-            died[f"{moment.kind}: {ended.during}"] += 1
+            died[moment.kind, ended.during] += 1
         elif ended.code:
             raise AssertionError(f"a run that was to be killed at {moment} ended with {ended.code}")
     return died
