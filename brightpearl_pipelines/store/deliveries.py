@@ -59,7 +59,8 @@ def plan(tx: Transaction, rows: Iterable[Delivery]) -> int:
         cursor.execute(
             "INSERT INTO sync.delivery (connection, entity, golden_id, kind, key, payload, after, state, created_at) "
             "SELECT connection, entity, golden_id, kind, key, payload, after, 'pending', %s "
-            "FROM incoming_delivery ORDER BY n ON CONFLICT (connection, key) DO UPDATE SET payload = excluded.payload, "
+            "FROM (SELECT DISTINCT ON (connection, key) * FROM incoming_delivery ORDER BY connection, key, n) AS first "
+            "ORDER BY n ON CONFLICT (connection, key) DO UPDATE SET payload = excluded.payload, "
             "after = excluded.after, state = 'pending', next_attempt_at = NULL, note = NULL "
             "WHERE sync.delivery.state IN ('dead', 'discarded')",
             (tx.clock.now(),),

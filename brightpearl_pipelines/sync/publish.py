@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from brightpearl_pipelines.store import dead_letters, deliveries, goldens, positions
+from brightpearl_pipelines.store import crosswalk, dead_letters, deliveries, goldens, positions
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Json
 from brightpearl_pipelines.sync.compare import observe
@@ -136,7 +136,12 @@ def _again(engine: Engine, connection: str, entity: str, scope: Scope) -> Iterab
         refused = dead_letters.released(tx, connection, "deliver", entity, GOLDENS_A_TIME)
         if scope.reach is not Reach.EVENTS:
             planning += dead_letters.waiting(tx, connection, "publish", entity, GOLDENS_A_TIME)
-    yield [letter.golden_id for letter in (*planning, *refused) if letter.golden_id]
+        asked = {
+            golden
+            for source in engine.configuration.connections
+            for golden in crosswalk.golden_ids(tx, entity, source, scope.ids).values()
+        }
+    yield [*{letter.golden_id for letter in (*planning, *refused) if letter.golden_id} | asked]
     with engine.transaction() as tx:
         # What planning did not intend anew, such as a reservation, goes again as it was.
         known = deliveries.by_keys(tx, connection, [letter.subject for letter in refused])

@@ -17,6 +17,8 @@ LOCATION = "brightpearl_pipelines"
 REPOSITORY = "__repository__"
 JOB = "sync_changes"
 TAGS: Mapping[str, str] = MappingProxyType({"trigger": "webhook"})
+RUN_CONFIG = {"resources": {"scope": {"config": {"reach": "events"}}}}
+"""Only what webhooks named is read; the sweep looks at the rest."""
 PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
 
@@ -108,8 +110,13 @@ class Launcher:
 
     def _params(self) -> dict[str, Any]:
         selector = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "jobName": JOB}
-        tags = [{"key": key, "value": value} for key, value in self._tags.items()]
-        return {"selector": selector, "executionMetadata": {"tags": tags}}
+        # The job's assets are kept by day; a run on changes is recorded under the day on which it runs.
+        tags = {**self._tags, "dagster/partition": f"{self._clock.now():%Y-%m-%d}"}
+        return {
+            "selector": selector,
+            "runConfigData": RUN_CONFIG,
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
 
     async def _ask(self, query: str, variables: dict[str, Any], field: str) -> dict[str, Any]:
         """The named field of the answer. Raises httpx.HTTPError, or ValueError when the answer is of another kind."""

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -215,24 +216,35 @@ def test_what_is_done_stays_done_and_of_a_batch_with_it_nothing_is_sent(store):
         deliveries.confirm(tx, 999, None, None)
 
 
-def test_a_newer_figure_supersedes_only_what_was_never_sent(store, clock):
+def test_something_newer_supersedes_what_the_target_surely_does_not_have(store, clock):
     plan(
         store,
         create("never", kind="stock"),
         create("other kind", kind="price"),
-        create("sent", B, kind="stock"),
+        create("refused", B, kind="stock"),
         create("behind", B, kind="stock"),
+        create("cut off", UUID(int=9), kind="stock"),
     )
-    send(store, "sent")
-    act(store, deliveries.fail, "sent", "503", clock.now())
+    send(store, "refused")
+    act(store, deliveries.kill, "refused", "no such item")
+    send(store, "cut off")
     with store.transaction() as tx:
-        assert deliveries.supersede(tx, "brightpearl", [A, B], "stock") == 2
-    assert [state(store, key) for key in ("never", "other kind", "sent", "behind")] == [
-        "discarded",
-        "pending",
-        "failed",
-        "discarded",
-    ]
+        gone = deliveries.supersede(tx, "brightpearl", [A, B, UUID(int=9)], "stock")
+    assert sorted(gone) == [("order", "behind"), ("order", "never"), ("order", "refused")]
+    assert state(store, "other kind") == "pending"
+    # Whether the target has it is not known: it has to be found out first.
+    assert state(store, "cut off") == "sent"
+
+
+@pytest.mark.parametrize("given_up", [deliveries.kill, deliveries.discard])
+def test_what_was_given_up_goes_again_when_it_is_planned_again(store, given_up):
+    plan(store, create("order/1"))
+    send(store, "order/1")
+    act(store, given_up, "order/1", "unknown tax code")
+    assert plan(store, replace(create("order/1"), payload={"body": {"taxCode": "T20"}})) == 1
+    with store.transaction() as tx:
+        [again] = deliveries.due(tx, "brightpearl", "order", 10)
+    assert (again.key, again.payload) == ("order/1", {"body": {"taxCode": "T20"}})
 
 
 def test_counts_are_by_connection_entity_and_state(store):

@@ -18,18 +18,6 @@ from brightpearl_pipelines.webhooks.launch import Launcher
 from brightpearl_pipelines.webhooks.serve import listen
 from brightpearl_pipelines_tests.webhooks.receiving import listening_port
 
-DEFINITIONS = """
-import dagster as dg
-
-@dg.op
-def nothing(): ...
-
-@dg.job
-def sync_changes():
-    nothing()
-
-defs = dg.Definitions(jobs=[sync_changes])
-"""
 # No daemon runs, so a queued run stays queued.
 INSTANCE = """
 telemetry: {enabled: false}
@@ -40,12 +28,12 @@ RUNS = "{ runsOrError { ... on Runs { results { runId status pipelineName tags {
 
 @pytest.fixture(scope="module")
 def dagster(tmp_path_factory):
-    """The address of a web server with the job, on a free port."""
+    """The address of a web server with the project's own definitions, on a free port."""
     folder = tmp_path_factory.mktemp("dagster")
-    (folder / "definitions.py").write_text(DEFINITIONS)
     (folder / "dagster.yaml").write_text(INSTANCE)
     (folder / "workspace.yaml").write_text(
-        "load_from:\n  - python_file: {relative_path: definitions.py, location_name: brightpearl_pipelines}\n"
+        "load_from:\n"
+        "  - python_module: {module_name: brightpearl_pipelines.definitions, location_name: brightpearl_pipelines}\n"
     )
     command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", "0", "-w", "workspace.yaml"]
     environment = {**os.environ, "DAGSTER_HOME": str(folder), "PYTHONWARNINGS": "ignore"}
