@@ -33,6 +33,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "payment": Payment,
     "shipment": Shipment,
 }
+ONLY_LINKED = "only_linked"
+"""The kind of match key that marks an external id as linked to somebody whose golden record it may not change."""
 AS_OF = "_as_of"
 """Kept beside the agreed fields: when the connection last held them."""
 
@@ -124,7 +126,13 @@ class _Batch:
     def run(self, rows: Sequence[Record]) -> None:
         mapped = self._map(rows)
         known = crosswalk.golden_ids(self.tx, self._entity, self._name, [each.external_id for each in mapped])
-        links = {**known, **self._match([each for each in mapped if each.external_id not in known])}
+        only = self._only_linked_before(known)
+        # Who only shares a mailbox may have one of their own by now: such a link is found anew each time.
+        again = {each.external_id for each in mapped if each.shared} & only
+        self.linked_only |= only - again
+        unknown = [each for each in mapped if each.external_id not in known or each.external_id in again]
+        links = {**known, **self._match(unknown)}
+        crosswalk.relink(self.tx, self._entity, [(self._name, each, links[each]) for each in sorted(again)])
         existing = goldens.by_ids(self.tx, self._entity, set(links.values()))
         bases = dict(agreed.get(self.tx, self._entity, self._name, set(links.values())))
         for each in mapped:
@@ -213,6 +221,14 @@ class _Batch:
         self._store_begun()
         return matched
 
+    def _only_linked_before(self, known: Iterable[str]) -> set[str]:
+        """Those external ids whose link is all that was made of them: their records must never change the other's."""
+        marks = {self._mark(external_id): external_id for external_id in known}
+        return {marks[each] for each in crosswalk.find_by_keys(self.tx, self._entity, ONLY_LINKED, marks)}
+
+    def _mark(self, external_id: str) -> str:
+        return f"{self._name}:{external_id}"
+
     def _known_keys(self, parts: Sequence[Mapped]) -> set[tuple[str, str]]:
         """Those keys of the records that a stored golden record has."""
         values: dict[str, set[str]] = {}
@@ -283,7 +299,10 @@ class _Batch:
         crosswalk.link(
             self.tx, self._entity, [(self._name, each.external_id, links[each.external_id]) for each in mapped]
         )
-        self._put_keys((links[each.external_id], each) for each in mapped)
+        own = [each for each in mapped if each.external_id not in self.linked_only]
+        self._put_keys((links[each.external_id], each) for each in own)
+        marks = [(ONLY_LINKED, self._mark(each), links[each]) for each in self.linked_only & links.keys()]
+        crosswalk.put_keys(self.tx, self._entity, marks)
         arrived: set[str] = set()
         for each in mapped:
             arrived.add(token(self._entity, self._name, each.external_id))
