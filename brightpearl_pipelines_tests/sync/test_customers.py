@@ -92,6 +92,28 @@ def test_a_household_that_shares_a_mailbox_shares_the_contact_which_keeps_its_na
     assert parties["delivery"]["addressLine1"] == "99 Other Road"
 
 
+def test_an_old_order_of_the_other_one_of_a_household_read_again_renames_nobody(harness):
+    one = person("Paula Pair", email="pair@pair.example", phone="1")
+    other = person("Peter Pair", email="pair@pair.example", street_1="5 Other Road", phone="2")
+    first, second = buy(harness, one), buy(harness, other)
+    harness.edit_order(second, status_id=9, status="Awaiting Shipment")
+    harness.run()
+    buy(harness, other)
+    contact = harness.contact_of(first)
+    assert (contact["firstName"], contact["communication"]["telephones"]["PRI"]) == ("Paula", "1")
+    assert address(harness, contact, "BIL")["addressLine1"] == one.street_1
+
+
+def test_the_other_one_of_a_household_gets_a_contact_with_a_mailbox_of_their_own(harness):
+    """What the household's mailbox knew of them must not make them the first one's double."""
+    one = person("Bella Both", email="both@home.example")
+    other = person("Bruno Both", email="both@home.example", street_1="6 Other Road")
+    first, _ = buy(harness, one), buy(harness, other)
+    third = buy(harness, replace(other, email="bruno@own.example"))
+    assert harness.contact_of(third)["contactId"] != harness.contact_of(first)["contactId"]
+    assert harness.contact_of(third)["firstName"] == "Bruno"
+
+
 def test_a_contact_entered_by_hand_since_the_last_run_is_not_doubled(harness):
     who = person("Hanna Byhand")
     contact_id = new_contact(harness, who)
