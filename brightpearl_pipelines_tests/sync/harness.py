@@ -274,6 +274,19 @@ class Harness:
         levels = stock.record_of(self.bigcommerce, key)["levels"]
         return int(levels["1"]["on_hand"]) if "1" in levels else 0
 
+    def set_row_net(self, number: str, line: str, net: str) -> str:
+        """Somebody changes the net amount of a sales order's row, by the shop's line key; what it was before."""
+        order = json.loads(json.dumps(self.order(number)))
+        value: Json = next(row for row in order["orderRows"].values() if row.get("externalRef") == line)["rowValue"]
+        before, value["rowNet"]["value"] = str(value["rowNet"]["value"]), net
+        self.in_world(lambda: self.brightpearl.put("orders", order["id"], order))
+        return before
+
+    def set_shop_stock(self, sku: str, quantity: int) -> None:
+        """Somebody types another number into the shop."""
+        key = stock.key_of(self.bigcommerce, self.bigcommerce.variant_of_sku(sku))
+        self.in_world(lambda: stock.set_absolute(self.bigcommerce, key, 1, quantity))
+
     def state(self, system: str) -> dict[str, Json]:
         """Everything that a system holds, tokens left out, as it is now: compare two of them."""
         kept = {name: items for name, items in self.emulator(system).collections.items() if name != "tokens"}
