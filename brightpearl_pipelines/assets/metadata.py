@@ -4,7 +4,6 @@ Here: the translation of a step's result into Dagster's metadata. Numbers keep o
 plots break. No personal data (privacy.py).
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,20 +43,11 @@ def version_of(tx: Transaction, step: Step) -> int:
     return goldens.latest_version(tx, step.entity)
 
 
-def days_since(tx: Transaction, step: Step, version: int) -> Counter[date]:
+def days_since(tx: Transaction, step: Step, version: int) -> dict[date, int]:
     """How many rows of each day came or changed after the version, as the step sees them."""
-    days: Counter[date] = Counter()
-    while True:
-        found: list[tuple[int, date | None]]
-        if step.stream is not None:
-            rows = records.after(tx, step.connection or "", step.stream, version, ROWS_A_TIME)
-            found = [(row.version, row.modified_at.astimezone(UTC).date() if row.modified_at else None) for row in rows]
-        else:
-            found = [(row.version, row.day) for row in goldens.after(tx, step.entity, version, ROWS_A_TIME)]
-        if not found:
-            return days
-        days.update(day for _, day in found if day is not None)
-        version = found[-1][0]
+    if step.stream is not None:
+        return records.days_after(tx, step.connection or "", step.stream, version)
+    return goldens.days_after(tx, step.entity, version)
 
 
 def describe(

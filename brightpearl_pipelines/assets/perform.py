@@ -11,7 +11,7 @@ to changes, and by default it means the partition.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
 
@@ -24,6 +24,8 @@ from brightpearl_pipelines.http.errors import ApiError
 from brightpearl_pipelines.http.limiter import Lane
 from brightpearl_pipelines.partitions import keys_of
 from brightpearl_pipelines.resources import ScopeConfig, Sync
+from brightpearl_pipelines.store import positions
+from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.sync.engine import BusyError, Engine
 from brightpearl_pipelines.sync.run import Step, perform
 from brightpearl_pipelines.sync.scope import Counts, Scope, StepResult
@@ -73,12 +75,20 @@ def _do(
         _mark_changed(context, sync)
     with sync.store.transaction() as tx:
         described = describe(tx, sync.configuration, step, result, before, sync.clock.now())
-        touched = days_since(tx, step, before) if daily else {}
+        touched = _untold_days(tx, context.asset_key, step) if daily else {}
     for key in keys_of(touched):
         if key not in days:
             brought = touched[date.fromisoformat(key)]
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata={"changed": brought}))
     return dg.MaterializeResult(metadata=described)
+
+
+def _untold_days(tx: Transaction, key: dg.AssetKey, step: Step) -> Mapping[date, int]:
+    """Days of which Dagster has not been told yet, whoever brought their records: `bpp sync` does so too."""
+    consumer = f"shown:{key.to_user_string()}"
+    touched = days_since(tx, step, positions.get(tx, consumer).version)
+    positions.move(tx, consumer, version=version_of(tx, step))
+    return touched
 
 
 async def _steps(context: dg.AssetExecutionContext, sync: Sync, step: Step, scopes: Sequence[Scope]) -> StepResult:

@@ -83,6 +83,16 @@ def versions(tx: Transaction, entity: str, ids: Iterable[UUID]) -> dict[UUID, in
     return {row[0]: row[1] for row in rows}
 
 
+def days_after(tx: Transaction, entity: str, version: int) -> dict[date, int]:
+    """How many rows of each day came or changed after the version; those without a day are left out."""
+    rows = tx.connection.execute(
+        "SELECT day, count(*) FROM sync.golden WHERE entity = %s AND version > %s AND day IS NOT NULL "
+        "GROUP BY day ORDER BY day",
+        (entity, version),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def count(tx: Transaction, entity: str) -> int:
     """How many rows the entity has."""
     row = tx.connection.execute("SELECT count(*) FROM sync.golden WHERE entity = %s", (entity,)).fetchone()

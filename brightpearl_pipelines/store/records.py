@@ -74,6 +74,16 @@ def on_day(tx: Transaction, connection: str, stream: str, day: date, *, after_id
     return [_record(tx, row) for row in rows]
 
 
+def days_after(tx: Transaction, connection: str, stream: str, version: int) -> dict[date, int]:
+    """How many records of each day came or changed after the version; those without a day are left out."""
+    rows = tx.connection.execute(
+        "SELECT day, count(*) FROM sync.record WHERE connection = %s AND stream = %s AND version > %s "
+        "AND day IS NOT NULL GROUP BY day ORDER BY day",
+        (connection, stream, version),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def all_ids(tx: Transaction, connection: str, stream: str) -> set[str]:
     """The ids of all records that are not deleted."""
     rows = tx.connection.execute(
