@@ -127,23 +127,24 @@ def _resolve(tx: Transaction, connection: str, some: Sequence[Delivery]) -> dict
 
 
 def _references(value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, Mapping):
+    """All references in a payload as it comes from the store: dicts and lists, nothing finer."""
+    if isinstance(value, dict):
         if "$ref" in value:
             entity, golden = value["$ref"]
             return [(entity, golden)]
         return [found for each in value.values() for found in _references(each)]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [found for each in value for found in _references(each)]
     return []
 
 
 def _replaced(value: Any, known: Mapping[tuple[str, str], str]) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if "$ref" in value:
             entity, golden = value["$ref"]
             return known[entity, golden]
         return {name: _replaced(each, known) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_replaced(each, known) for each in value]
     return value
 
