@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 import re
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ class Fault:
         re.compile(self.path)
 
 
-class Emulator:
+class Emulator(ABC):
     """State and machinery of one emulated system. Subclasses bring routes, credentials and their world."""
 
     name = "emulator"
@@ -126,19 +127,19 @@ class Emulator:
 
     # -- what a system brings -------------------------------------------------------------------------------------
 
+    @abstractmethod
     def routes(self) -> Sequence[BaseRoute]:
         """The system's own API."""
-        raise NotImplementedError  # pragma: no cover - every emulator has routes
 
+    @abstractmethod
     def credentials(self) -> JsonObject:
         """What a client needs to log in; printed at start and served at `/_sandbox/credentials`."""
-        raise NotImplementedError  # pragma: no cover - every emulator has credentials
 
     def throttled(self) -> Response:
         """The system's own answer to too many requests."""
         return JSONResponse({"error": "too many requests"}, status_code=429)
 
-    def restored(self) -> None:
+    def restored(self) -> None:  # noqa: B027 - many have nothing to rebuild
         """Called after the collections came back from disk: rebuild indexes and timers here."""
 
     # -- state ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from brightpearl_pipelines.configuration import Connection
 from brightpearl_pipelines.http.errors import ApiError
 from brightpearl_pipelines.systems.examination import Examination, UnusableError
 
-TODO = "Run `bpp webhooks ensure`. Until then the sweeps find what changed, only later."
+REMEDY = "Run `bpp webhooks ensure`. Until then the sweeps find what changed, only later."
 
 
 async def examine_webhooks(examination: Examination, connection: Connection, public_url: str, secret: str) -> None:
@@ -21,12 +21,12 @@ async def examine_webhooks(examination: Examination, connection: Connection, pub
     ours = [hook for hook in hooks if hook.url.startswith(url) or webhooks.carries(hook, secret)]
     missing = [topic for topic in topics if topic not in {hook.topic for hook in ours}]
     if missing:
-        examination.warn("webhooks", f"there is no subscription for {', '.join(missing)}", TODO)
+        examination.warn("webhooks", f"there is no subscription for {', '.join(missing)}", REMEDY)
     in_order = 0
     for topic in (each for each in topics if each not in missing):
         least = min((webhooks.mismatches(hook, url, secret) for hook in ours if hook.topic == topic), key=len)
         if least:
-            examination.warn("webhooks", f"{topic}: {'; '.join(least)}", TODO)
+            examination.warn("webhooks", f"{topic}: {'; '.join(least)}", REMEDY)
         in_order += not least
     if in_order == len(topics):
         examination.ok("webhooks", f"all {in_order} subscriptions call {url}")

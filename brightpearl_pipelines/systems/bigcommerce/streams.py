@@ -1,6 +1,6 @@
 """What can be read from BigCommerce, and how changes are found."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -29,26 +29,33 @@ def client_of(session: Session) -> BigCommerceClient:
     return client
 
 
-async def _changed_orders(session: Session, window: Window) -> AsyncIterator[Page]:
-    client = client_of(session)
+def _changed(
+    path: str, params: Mapping[str, str], filters: tuple[str, str], record: Callable[[dict[str, Any]], SourceRecord]
+) -> Callable[[Session, Window], AsyncIterator[Page]]:
+    """Changes of a collection by `date_modified`; `filters` are the names of its lower and upper bound."""
 
-    async def fetch(since: datetime | None, page: int) -> list[Any]:
-        params = {"sort": "date_modified:asc", **ORDER_DETAILS}
-        if since:
-            # Whether the filter includes its own instant is not documented (§2.1), so ask a second earlier.
-            params["min_date_modified"] = wire_instant(since - timedelta(seconds=1))
-        if window.until:
-            params["max_date_modified"] = wire_instant(window.until)
-        return await client.page("v2/orders", params, page)
+    async def changes(session: Session, window: Window) -> AsyncIterator[Page]:
+        client = client_of(session)
 
-    async for rows in by_instant(
-        fetch,
-        key=lambda row: str(row["id"]),
-        instant=lambda row: instant(row["date_modified"]),
-        page_size=ROWS_PER_PAGE,
-        since=window.since,
-    ):
-        yield Page([_order(row) for row in rows], watermark=instant(rows[-1]["date_modified"]))
+        async def fetch(since: datetime | None, page: int) -> list[Any]:
+            bounds = {}
+            if since:
+                # Whether the filter includes its own instant is not documented (§2.1), so ask a second earlier.
+                bounds[filters[0]] = wire_instant(since - timedelta(seconds=1))
+            if window.until:
+                bounds[filters[1]] = wire_instant(window.until)
+            return await client.page(path, {**params, **bounds}, page)
+
+        async for rows in by_instant(
+            fetch,
+            key=lambda row: str(row["id"]),
+            instant=lambda row: instant(row["date_modified"]),
+            page_size=ROWS_PER_PAGE,
+            since=window.since,
+        ):
+            yield Page([record(row) for row in rows], watermark=instant(rows[-1]["date_modified"]))
+
+    return changes
 
 
 def _order(row: dict[str, Any]) -> SourceRecord:
@@ -81,27 +88,6 @@ def _ranges(ids: list[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-async def _changed_products(session: Session, window: Window) -> AsyncIterator[Page]:
-    client = client_of(session)
-
-    async def fetch(since: datetime | None, page: int) -> list[Any]:
-        params = {"include": "variants", "sort": "date_modified", "direction": "asc"}
-        if since:
-            params["date_modified:min"] = wire_instant(since - timedelta(seconds=1))
-        if window.until:
-            params["date_modified:max"] = wire_instant(window.until)
-        return await client.page("v3/catalog/products", params, page)
-
-    async for rows in by_instant(
-        fetch,
-        key=lambda row: str(row["id"]),
-        instant=lambda row: instant(row["date_modified"]),
-        page_size=ROWS_PER_PAGE,
-        since=window.since,
-    ):
-        yield Page([_product(row) for row in rows], watermark=instant(rows[-1]["date_modified"]))
-
-
 def _product(row: dict[str, Any]) -> SourceRecord:
     # Stock moves the product without changing what it is: the figures are left out, or each sale would be a change.
     kept = {key: value for key, value in row.items() if key not in ("inventory_level", "total_sold", "date_modified")}
@@ -132,7 +118,12 @@ STREAMS = (
     Stream(
         "orders",
         "order",
-        _changed_orders,
+        _changed(
+            "v2/orders",
+            {"sort": "date_modified:asc", **ORDER_DETAILS},
+            ("min_date_modified", "max_date_modified"),
+            _order,
+        ),
         read_orders,
         topics={f"store/order/{what}": _event_id for what in ORDER_EVENTS},
         day_from=_order_day,
@@ -140,7 +131,12 @@ STREAMS = (
     Stream(
         "products",
         "product",
-        _changed_products,
+        _changed(
+            "v3/catalog/products",
+            {"include": "variants", "sort": "date_modified", "direction": "asc"},
+            ("date_modified:min", "date_modified:max"),
+            _product,
+        ),
         _products,
         topics={f"store/product/{what}": _event_id for what in ("created", "updated", "deleted")},
     ),
