@@ -39,7 +39,7 @@ CUSTOM_CODES = frozenset({"M", "S", "B", "PADS"})
 """Manual entries, samples, bad-debt adjustments, pads: lines without a product."""
 DISCOUNT_CODE = "D"
 GIFT_PREFIX = "GIFT_"
-SCARCE_EVERY = 40
+SCARCE_EVERY = 300
 """One product in so many has too little stock for what is ordered of it."""
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "UnitPrice", "CustomerID", "Country")
 

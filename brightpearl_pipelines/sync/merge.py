@@ -163,17 +163,23 @@ class _Batch:
             self.counts.read += 1
             try:
                 parts = self.source.read(record, self.connection.settings)
-                for part in parts:
-                    if isinstance(part, Ignored):
-                        self.counts.ignore(part.rule)
-                    else:
-                        mapped.append(replace(part, content=_plain(self._entity, part.content)))
-                passed.append(record.id)
+                # A record is taken as a whole or held as a whole.
+                found = [
+                    part if isinstance(part, Ignored) else replace(part, content=_plain(self._entity, part.content))
+                    for part in parts
+                ]
             except (MappingErrors, MappingError, ValidationError) as error:
                 self._hold(record, "invalid_field", _field_errors(error))
             except (LookupError, TypeError, ValueError, ArithmeticError) as error:
                 # The record has not the shape that the fact sheet promises: it is held, the others go on.
                 self._hold(record, "unexpected_shape", [_surprise(error)])
+            else:
+                passed.append(record.id)
+                for part in found:
+                    if isinstance(part, Ignored):
+                        self.counts.ignore(part.rule)
+                    else:
+                        mapped.append(part)
         dead_letters.resolve(self.tx, self._name, "merge", self._entity, passed)
         return mapped
 
