@@ -20,22 +20,33 @@ async def by_instant(
     """Yield the rows that `fetch(since, page)` gives in ascending order of their instant.
 
     A row that changes while we read moves to the end and shifts the others: a page number would then skip one. So each
-    page starts again from the last instant seen, and only when a whole page shares one instant is the next page of that
-    instant asked for. Rows met twice (those of equal instant) are yielded once.
+    page starts again from the last instant seen. Only where more than a page share one instant are pages of that
+    instant asked for by number, and then once more backwards: what shifts, shifts towards the pages still to come.
+    Rows met twice (those of equal instant) are yielded once.
     """
     seen: set[tuple[str, datetime]] = set()
+
+    def fresh(rows: Sequence[Row]) -> list[Row]:
+        new = [row for row in rows if (key(row), instant(row)) not in seen]
+        seen.update((key(row), instant(row)) for row in rows)
+        return new
+
     page = 1
     while True:
         rows = await fetch(since, page)
-        fresh = [row for row in rows if (key(row), instant(row)) not in seen]
-        seen = {(key(row), instant(row)) for row in rows} if page == 1 else seen | {(key(r), instant(r)) for r in rows}
-        if fresh:
-            yield fresh
-        if len(rows) < page_size:
+        if new := fresh(rows):
+            yield new
+        full = len(rows) >= page_size
+        if full and instant(rows[-1]) == since:
+            page += 1
+            continue
+        for earlier in range(page - 1, 0, -1):
+            if new := fresh(await fetch(since, earlier)):
+                yield new
+        if not full:
             return
-        last = instant(rows[-1])
-        page = page + 1 if last == since else 1
-        since = last
+        since, page = instant(rows[-1]), 1
+        seen = {(key(row), instant(row)) for row in rows}
 
 
 def whole_numbers(ids: Iterable[str], connection: str) -> list[str]:
