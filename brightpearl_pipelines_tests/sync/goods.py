@@ -7,6 +7,8 @@ from decimal import Decimal
 from brightpearl_pipelines.sandbox.reference import CHANNELS, CURRENCIES, SHIPPING_METHODS, TAX_RATES, WAREHOUSES
 from brightpearl_pipelines.sandbox.world import DraftLine, DraftOrder, Person, Product, World
 
+WHEN_PLACED = datetime.min.replace(tzinfo=UTC)
+"""Stands for the instant at which the harness places the order."""
 UK = {"country_iso2": "GB", "country": "United Kingdom"}
 
 KNOWN = Person("Carla", "Known", "carla@known.example", "+44 1", "1 Old Street", "Leeds", "LS1 4AP", **UK)
@@ -62,7 +64,7 @@ def person(name: str, **changes: str | bool) -> Person:
 def draft(*lines: tuple[str, int] | DraftLine, **changes: object) -> DraftOrder:
     """A basket of (SKU, quantity) at catalogue prices, or of ready lines; Anna buys unless said otherwise."""
     made = [line if isinstance(line, DraftLine) else product_line(*line) for line in lines or (("MUG", 2), ("BOOK", 1))]
-    fields = {"person": ANNA, "lines": tuple(made), "placed_at": datetime.now(UTC).replace(microsecond=0), **changes}
+    fields = {"person": ANNA, "lines": tuple(made), "placed_at": WHEN_PLACED, **changes}
     return DraftOrder(**fields)
 
 

@@ -35,7 +35,7 @@ from brightpearl_pipelines.sync.scope import Reach, Scope, StepResult
 from brightpearl_pipelines.sync.sessions import Connector
 from brightpearl_pipelines.systems.contract import Session
 from brightpearl_pipelines_tests.sandbox.serving import Sandbox, serving
-from brightpearl_pipelines_tests.sync.goods import draft, small_world
+from brightpearl_pipelines_tests.sync.goods import WHEN_PLACED, draft, small_world
 
 CONNECTIONS = Path(brightpearl_pipelines.__file__).parents[1] / "connections.yaml"
 TEMPLATE = "migrated"
@@ -135,6 +135,8 @@ class Harness:
     def place(self, *lines: tuple[str, int] | DraftLine | DraftOrder, **changes: Any) -> str:
         """A shopper buys; the order's id. Takes a ready DraftOrder, or what `goods.draft` takes."""
         made = lines[0] if lines and isinstance(lines[0], DraftOrder) else draft(*lines, **changes)
+        if made.placed_at == WHEN_PLACED:
+            made = replace(made, placed_at=self.sandbox.clock.now().replace(microsecond=0))
         return str(self.in_world(lambda: self.bigcommerce.place_order(made)))
 
     def edit_order(self, number: str, **changes: Any) -> None:

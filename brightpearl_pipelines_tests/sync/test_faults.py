@@ -105,7 +105,7 @@ def test_each_write_is_made_once_although_its_first_try_met_a_fault(harness, fau
     story.check()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["refused connection", "answer lost", "500", "throttled"])
 def test_ten_writes_in_one_call_are_made_once_each_although_the_call_met_a_fault(harness, fault):
     """BP-28: ten ambiguous outcomes at once are looked up one by one (field-lessons §5.2)."""
     name = "Multi" + "".join(filter(str.isalnum, fault))

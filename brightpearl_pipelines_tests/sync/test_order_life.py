@@ -21,7 +21,7 @@ def ignored(results, step, entity):
 
 def test_an_unmapped_shipping_method_holds_the_order_until_it_is_mapped(harness):
     number = harness.place(("MUG", 1), shipping_method=DRONE, shipping_price=Decimal(3))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.reason, letter.field, letter.value) == ("unmapped_value", "shipping_method", DRONE)
     assert "shipping_methods" in letter.suggestion
@@ -29,14 +29,14 @@ def test_an_unmapped_shipping_method_holds_the_order_until_it_is_mapped(harness)
     known = harness.configuration.connection("brightpearl").settings.shipping_methods
     harness.configure("brightpearl", shipping_methods={**known, DRONE: 2})
     harness.retry_letters()
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.order(number)["delivery"]["shippingMethodId"] == 2
     assert [each for each in harness.letters(entity="order") if each.id == letter.id] == []
 
 
 def test_a_tax_rate_without_a_code_holds_the_order_and_names_the_rate(harness):
     number = harness.place(product_line("MUG", 2, tax_rate=Decimal("12.5")))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.reason, letter.field) == ("unmapped_value", "tax")
     assert Decimal(letter.value) == pytest.approx(Decimal("12.5"), abs=Decimal("0.1"))
@@ -46,14 +46,14 @@ def test_a_tax_rate_without_a_code_holds_the_order_and_names_the_rate(harness):
 def test_a_currency_without_a_price_list_holds_the_order(harness):
     harness.configure("brightpearl", price_lists={"GBP": 2})
     number = harness.place(draft(("MUG", 1), channel_id=2, currency="EUR"))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.reason, letter.field, letter.value) == ("unmapped_value", "currency", "EUR")
 
 
 def test_a_channel_that_nobody_mapped_holds_the_order(harness):
     number = harness.place(draft(("MUG", 1), channel_id=9))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.field, letter.value) == ("channel", "9")
     assert number not in harness.orders_in_brightpearl()
@@ -64,21 +64,21 @@ def test_a_status_that_nobody_mapped_holds_the_order(harness):
     del statuses["13"]
     harness.configure("bigcommerce", order_statuses=statuses)
     number = harness.place(draft(("MUG", 1), status_id=13))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.field, letter.value) == ("status", "13")
 
 
 def test_an_unmapped_payment_method_holds_the_payment_and_not_the_order(harness):
     number = harness.place(draft(("MUG", 1), payment_method="Shells"))
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.payments_of(number) == []
     letter = next(each for each in harness.letters(entity="payment") if each.payload["order_number"] == number)
     assert (letter.reason, letter.field, letter.value) == ("unmapped_value", "method", "Shells")
     methods = harness.configuration.connection("brightpearl").settings.payment_methods
     harness.configure("brightpearl", payment_methods={**methods, "Shells": "SHELL"})
     harness.retry_letters()
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert [each["paymentMethodCode"] for each in harness.payments_of(number)] == ["SHELL"]
 
 
@@ -87,12 +87,12 @@ def test_an_unknown_sku_holds_the_whole_order_which_goes_by_itself_when_the_prod
     lantern = Product("LANTERN", "Lantern", Decimal(30), stock={2: 5}, in_brightpearl=False)
     harness.in_world(lambda: harness.bigcommerce.add_product(lantern))
     number = harness.place(("MUG", 1), product_line("LANTERN", 2))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.reason, letter.field, letter.value) == ("reference_not_found", "sku", "LANTERN")
     assert "LANTERN" in letter.sentence
     assert number not in harness.orders_in_brightpearl()
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).id == letter.id
     harness.in_world(lambda: harness.brightpearl.add_product(lantern))
     harness.run(Reach.CHANGES)
@@ -110,7 +110,7 @@ def test_a_sku_that_two_products_have_holds_the_order(harness):
         made = Product("TWIN", name, Decimal(30), stock={2: 5})
         harness.in_world(lambda made=made: harness.brightpearl.add_product(made))
     number = harness.place(product_line("TWIN", 1))
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.reason, letter.field, letter.value) == ("ambiguous_reference", "sku", "TWIN")
 
@@ -119,13 +119,13 @@ def test_a_customer_who_is_held_holds_the_order_and_lets_it_go_again(harness):
     """Brightpearl's names have 32 characters; a longer one is not cut off silently."""
     long = person("Wolfeschlegelsteinhausenbergerdorff Long")
     number = harness.place(draft(("MUG", 1), person=long))
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert number not in harness.orders_in_brightpearl()
     letter = next(each for each in harness.letters(entity="customer") if each.field == "first_name")
     assert letter.value == "Wolfeschlegelsteinhausenbergerdorff"
     address = {**harness.shop_order(number)["billing_address"], "first_name": "Wolf"}
     harness.edit_order(number, billing_address=address)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.contact_of(number)["firstName"] == "Wolf"
 
 
@@ -136,7 +136,7 @@ def test_a_customer_who_is_held_holds_the_order_and_lets_it_go_again(harness):
 def test_an_order_that_is_not_paid_yet_waits_by_a_named_rule_and_comes_when_it_is(harness, status, rule):
     buyer = person(f"Patience Wait{status}")
     number = harness.place(draft(("MUG", 1), status_id=status, person=buyer))
-    results = harness.run()
+    results = harness.run(Reach.CHANGES)
     assert ignored(results, "published", "order").get(rule) == 1
     assert number not in harness.orders_in_brightpearl()
     assert not [each for each in harness.contacts() if each["lastName"] == f"Wait{status}"]
@@ -149,7 +149,7 @@ def test_an_order_that_is_not_paid_yet_waits_by_a_named_rule_and_comes_when_it_i
 def test_an_order_that_was_only_authorised_is_paid_when_it_is_captured(harness):
     number = harness.place(("MUG", 1))
     harness.edit_order(number, payment_status="authorized")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.payments_of(number) == []
     harness.edit_order(number, payment_status="captured")
     harness.run(Reach.CHANGES)
@@ -173,16 +173,16 @@ def double_first_line(harness, number):
 def test_an_edit_before_import_is_simply_what_is_imported(harness):
     number = harness.place(("TRAY", 1))
     double_first_line(harness, number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.reserved(number) == {"TRAY": 2}
 
 
 def test_an_edit_after_import_is_held_and_changes_nothing_in_brightpearl(harness):
     number = harness.place(("TRAY", 1))
-    harness.run()
+    harness.run(Reach.CHANGES)
     before = harness.order(number)
     double_first_line(harness, number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = harness.held_order(number)
     assert (letter.reason, letter.field) == ("edited_after_import", "lines")
     assert harness.order(number) == before
@@ -190,13 +190,13 @@ def test_an_edit_after_import_is_held_and_changes_nothing_in_brightpearl(harness
 
 def test_an_edit_that_is_taken_back_lets_go_of_the_letter(harness):
     number = harness.place(("TRAY", 1))
-    harness.run()
+    harness.run(Reach.CHANGES)
     address = harness.shop_order(number)["billing_address"]
     harness.edit_order(number, billing_address={**address, "street_1": "Elsewhere"})
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).field == "billing"
     harness.edit_order(number, billing_address=address)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert [
         each
         for each in harness.letters(entity="order")
@@ -206,10 +206,10 @@ def test_an_edit_that_is_taken_back_lets_go_of_the_letter(harness):
 
 def test_a_change_of_status_or_of_notes_is_no_edit(harness):
     number = harness.place(("MUG", 1))
-    harness.run()
+    harness.run(Reach.CHANGES)
     harness.edit_order(number, staff_notes="Ring twice", status_id=9, status="Awaiting Shipment")
     harness.mark()
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.writes() == []
     assert [each for each in harness.letters(entity="order") if (each.payload or {}).get("number") == number] == []
 
@@ -220,17 +220,17 @@ def test_a_change_of_status_or_of_notes_is_no_edit(harness):
 def test_an_order_that_was_refunded_before_it_was_imported_is_held(harness):
     number = harness.place(("MUG", 1))
     harness.edit_order(number, status_id=4, status="Refunded", payment_status="refunded")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).reason == "refunded_before_import"
     assert number not in harness.orders_in_brightpearl()
 
 
 def test_an_order_that_was_refunded_after_it_was_imported_is_held_and_left_as_it_is(harness):
     number = harness.place(("MUG", 1))
-    harness.run()
+    harness.run(Reach.CHANGES)
     harness.edit_order(number, status_id=4, status="Refunded", payment_status="refunded")
     before = harness.order(number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).reason == "refunded_after_import"
     assert harness.order(number) == before
     assert len(harness.payments_of(number)) == 1
@@ -239,7 +239,7 @@ def test_an_order_that_was_refunded_after_it_was_imported_is_held_and_left_as_it
 def test_an_order_that_was_shipped_before_it_was_imported_is_held(harness):
     number = harness.place(("MUG", 1))
     harness.edit_order(number, status_id=2, status="Shipped")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).reason == "shipped_before_import"
 
 
@@ -255,7 +255,7 @@ def test_an_order_cancelled_before_import_never_comes_to_brightpearl(harness):
     """BP-21."""
     number = harness.place(draft(("MUG", 1), person=person("Nora Never")))
     cancel(harness, number)
-    results = harness.run()
+    results = harness.run(Reach.CHANGES)
     assert ignored(results, "published", "order") == {"cancelled_before_import": 1}
     assert number not in harness.orders_in_brightpearl()
     assert not [each for each in harness.contacts() if each["lastName"] == "Never"]
@@ -284,9 +284,9 @@ def test_an_order_cancelled_before_dispatch_is_cancelled_in_brightpearl(harness)
 def test_an_unpaid_order_is_cancelled_without_any_payment(harness):
     number = harness.place(("MUG", 1))
     harness.edit_order(number, payment_status="authorized")
-    harness.run()
+    harness.run(Reach.CHANGES)
     cancel(harness, number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.order(number)["orderStatus"]["orderStatusId"] == 5
     assert harness.payments_of(number) == []
 
@@ -294,9 +294,9 @@ def test_an_unpaid_order_is_cancelled_without_any_payment(harness):
 def test_every_tender_of_a_cancelled_order_is_paid_back(harness):
     number = harness.place(("TRAY", 1))
     harness.edit_order(number, store_credit_amount="5.0000", gift_certificate_amount="10.0000")
-    harness.run()
+    harness.run(Reach.CHANGES)
     cancel(harness, number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     back = {
         x["paymentMethodCode"]: x["amountPaid"] for x in harness.payments_of(number) if x["paymentType"] == "PAYMENT"
     }
@@ -307,11 +307,11 @@ def test_every_tender_of_a_cancelled_order_is_paid_back(harness):
 
 def test_an_order_cancelled_after_dispatch_is_held_for_a_person(harness):
     number = harness.place(("MUG", 2))
-    harness.run()
+    harness.run(Reach.CHANGES)
     order_id = str(harness.order(number)["id"])
     harness.in_world(lambda: harness.brightpearl.ship(order_id, tracking="T1"))
     cancel(harness, number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).reason == "cancelled_after_dispatch"
     assert harness.order(number)["orderStatus"]["orderStatusId"] != 5
     assert [each["paymentType"] for each in harness.payments_of(number)] == ["RECEIPT"]
@@ -319,10 +319,10 @@ def test_an_order_cancelled_after_dispatch_is_held_for_a_person(harness):
 
 def test_an_order_cancelled_while_it_is_held_is_let_go(harness):
     number = harness.place(("LAMP", 1))
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.held_order(number).reason == "reference_not_found"
     cancel(harness, number)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert [each for each in harness.letters(entity="order") if (each.payload or {}).get("number") == number] == []
     assert number not in harness.orders_in_brightpearl()
 

@@ -6,12 +6,13 @@ import pytest
 
 from brightpearl_pipelines.sandbox.world import DraftLine, Product
 from brightpearl_pipelines.store import dead_letters
+from brightpearl_pipelines.sync.scope import Reach
 from brightpearl_pipelines_tests.sync.goods import draft, product_line
 
 
 def imported(harness, *lines, **changes):
     number = harness.place(draft(*lines, **changes))
-    harness.run()
+    harness.run(Reach.CHANGES)
     return number
 
 
@@ -44,13 +45,13 @@ def shipped(harness, number):
 def test_a_whole_order_is_one_shipment_with_its_tracking_number(harness):
     number = imported(harness, ("MUG", 2), ("BOOK", 1))
     note = ship(harness, number, tracking="RM123")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("RM123", {"MUG": 2, "BOOK": 1})]
     assert harness.shop_order(number)["status_id"] == 2
     assert note in harness.shipments(number)[0]["comments"]
-    harness.run()
+    harness.run(Reach.CHANGES)
     harness.mark()
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert harness.writes() == []
     assert len(harness.shipments(number)) == 1
 
@@ -58,11 +59,11 @@ def test_a_whole_order_is_one_shipment_with_its_tracking_number(harness):
 def test_two_parcels_are_two_shipments_and_the_order_is_partly_shipped_between(harness):
     number = imported(harness, ("MUG", 3), ("BOOK", 1))
     ship(harness, number, {"MUG": 2}, tracking="P1")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"MUG": 2})]
     assert harness.shop_order(number)["status_id"] == 3
     ship(harness, number, tracking="P2")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"MUG": 2}), ("P2", {"MUG": 1, "BOOK": 1})]
     assert harness.shop_order(number)["status_id"] == 2
 
@@ -71,7 +72,7 @@ def test_two_parcels_that_left_before_anybody_looked_are_told_apart(harness):
     number = imported(harness, ("MUG", 3))
     ship(harness, number, {"MUG": 1}, tracking="P1")
     ship(harness, number, {"MUG": 2}, tracking="P2")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"MUG": 1}), ("P2", {"MUG": 2})]
 
 
@@ -79,12 +80,12 @@ def test_a_bundle_is_shipped_when_the_last_of_its_components_has_left(harness):
     """BP-12: two sets are two mugs and two trays; a parcel of mugs alone completes none."""
     number = imported(harness, ("SET", 2), ("BOOK", 1))
     ship(harness, number, {"MUG": 2, "BOOK": 1}, tracking="P1")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"BOOK": 1})]
     ship(harness, number, {"TRAY": 1}, tracking="P2")
-    harness.run()
+    harness.run(Reach.CHANGES)
     ship(harness, number, {"TRAY": 1}, tracking="P3")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"BOOK": 1}), ("P2", {"SET": 1}), ("P3", {"SET": 1})]
     assert shipped(harness, number) == {"SET": 2, "BOOK": 1}
 
@@ -92,7 +93,7 @@ def test_a_bundle_is_shipped_when_the_last_of_its_components_has_left(harness):
 def test_a_parcel_that_completes_no_line_is_left_out_by_a_named_rule(harness):
     number = imported(harness, ("SET", 1))
     ship(harness, number, {"MUG": 1}, tracking="P1")
-    results = harness.run()
+    results = harness.run(Reach.CHANGES)
     (rules,) = [each.counts.ignored for each in results if (each.step, each.entity) == ("mapped", "shipment")]
     assert rules.get("part_of_a_bundle") == 1
     assert told(harness, number) == []
@@ -101,7 +102,7 @@ def test_a_parcel_that_completes_no_line_is_left_out_by_a_named_rule(harness):
 def test_a_bundle_in_a_bundle_ships_as_the_shop_knows_it(harness):
     number = imported(harness, ("HAMPER", 1))
     ship(harness, number, tracking="P1")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"HAMPER": 1})]
 
 
@@ -115,7 +116,7 @@ def test_a_bundle_with_a_part_that_no_stock_is_kept_of_ships_with_its_other_part
     number = imported(harness, product_line("KIT", 2))
     ship(harness, number, {"MUG": 1}, tracking="P1")
     ship(harness, number, {"MUG": 1}, tracking="P2")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == [("P1", {"KIT": 1}), ("P2", {"KIT": 1})]
 
 
@@ -127,7 +128,7 @@ def test_what_is_not_shipped_is_not_told_although_the_parcel_is_packed(harness):
     warehouse = {"releaseDate": None, "warehouseId": 2, "transfer": False, "products": [product]}
     body = {"warehouses": [warehouse], "priority": False, "shippingMethodId": 1, "labelUri": None}
     harness.post_to_brightpearl(f"warehouse-service/order/{order['id']}/goods-note/goods-out", body)
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert told(harness, number) == []
 
 
@@ -135,7 +136,7 @@ def test_a_download_and_a_custom_line_do_not_keep_the_parcel_from_being_told(har
     engraving = DraftLine("Engraving", 1, product_line("MUG", 1).price, kind="custom")
     number = imported(harness, ("MUG", 1), ("PDF", 1), engraving)
     ship(harness, number, tracking="P1")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert ("P1", "MUG") in [(tracking, sku) for tracking, items in told(harness, number) for sku in items]
 
 
@@ -149,9 +150,9 @@ def test_an_order_to_several_addresses_gets_a_shipment_for_each(harness):
     harness.in_world(lambda: harness.bigcommerce.add("order_addresses", other))
     second["order_address_id"] = other["id"]
     harness.edit_order(number, shipping_address_count=2)
-    harness.run()
+    harness.run(Reach.CHANGES)
     ship(harness, number, tracking="P1")
-    harness.run()
+    harness.run(Reach.CHANGES)
     parcels = harness.shipments(number)
     assert {(each["order_address_id"], each["items"][0]["order_product_id"]) for each in parcels} == {
         (address["id"], first["id"]),
@@ -166,7 +167,7 @@ def test_a_shipment_whose_answer_was_lost_is_there_once(harness, kind):
     ship(harness, number, tracking="ONCE")
     harness.fault("bigcommerce", kind, "POST", "/shipments", count=2)
     for _ in range(3):
-        harness.run()
+        harness.run(Reach.CHANGES)
         harness.pass_time(60)
     assert told(harness, number) == [("ONCE", {"MUG": 1})]
 
@@ -177,7 +178,7 @@ def test_a_shipment_that_a_person_entered_in_the_shop_is_held_and_not_doubled(ha
     body = {"order_address_id": line["order_address_id"], "items": [{"order_product_id": line["id"], "quantity": 1}]}
     harness.post_to_shop(f"v2/orders/{number}/shipments", body)
     ship(harness, number, tracking="TWICE")
-    harness.run()
+    harness.run(Reach.CHANGES)
     assert len(harness.shipments(number)) == 1
     letter = harness.letter(entity="shipment")
     assert letter.reason == "refused"
@@ -197,7 +198,7 @@ def test_parcels_of_other_channels_are_left_out_by_a_named_rule(harness):
     harness.pass_time(1)
     harness.in_world(lambda: harness.brightpearl.ship(str(order_id), tracking="PHONE"))
     harness.mark()
-    results = harness.run()
+    results = harness.run(Reach.CHANGES)
     (rules,) = [each.counts.ignored for each in results if (each.step, each.entity) == ("mapped", "shipment")]
     assert rules == {"order_of_no_shop": 1}
     assert [each for each in harness.writes() if "shipments" in each] == []
@@ -212,6 +213,6 @@ def test_a_parcel_of_an_order_that_the_shop_deleted_is_held(harness):
     ship(harness, number)
     harness.in_world(lambda: harness.bigcommerce.collections["orders"].pop(number))
     harness.in_world(harness.bigcommerce.rebuild_indexes)
-    harness.run()
+    harness.run(Reach.CHANGES)
     letter = next(each for each in harness.letters(entity="shipment") if number in each.sentence)
     assert letter.reason in ("refused", "reference_not_found")

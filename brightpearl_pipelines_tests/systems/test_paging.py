@@ -54,7 +54,7 @@ def test_every_row_is_read_once_when_nothing_moves_however_many_share_an_instant
 
 
 @given(instants, st.lists(st.lists(st.integers(0, 39), max_size=4), max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_row_that_moves_is_read_again_and_makes_no_other_be_skipped(seconds, touches):
     moving = Moving(seconds, touches)
     found = moving.read()
