@@ -81,11 +81,12 @@ async def _find(engine: Engine, session: Session, write: Write, unsure: Sequence
     """Look up deliveries that were cut off; the keys of those that must not be sent now."""
     with engine.transaction() as tx:
         resolved = _resolve(tx, session.connection, unsure)
+        _hold_unresolved(tx, [each for each in unsure if each.key not in resolved], counts)
     found = await write.find(session, list(resolved.values()))
     now = engine.clock.now()
-    settled: set[str] = set()
+    settled = {each.key for each in unsure} - resolved.keys()
     with engine.transaction() as tx:
-        for delivery in unsure:
+        for delivery in resolved.values():
             if delivery.key in found:
                 settled.add(delivery.key)
             elif delivery.sent_at is not None and now < delivery.sent_at + write.lag:
@@ -98,13 +99,14 @@ async def _find(engine: Engine, session: Session, write: Write, unsure: Sequence
 async def _send(engine: Engine, session: Session, write: Write, ready: Sequence[Delivery], counts: Counts) -> None:
     with engine.transaction() as tx:
         resolved = _resolve(tx, session.connection, ready)
-        deliveries.mark_sent(tx, [delivery.id for delivery in ready])
+        _hold_unresolved(tx, [each for each in ready if each.key not in resolved], counts)
+        deliveries.mark_sent(tx, [delivery.id for delivery in resolved.values()])
     try:
-        answers = await write.send(session, [resolved[delivery.key] for delivery in ready])
+        answers = await write.send(session, list(resolved.values())) if resolved else []
     except ApiError as error:
         # Some may have gone out before: each is looked up in the target before it goes again.
         with engine.transaction() as tx:
-            for delivery in ready:
+            for delivery in resolved.values():
                 deliveries.unsure(tx, delivery.id, str(error), engine.clock.now() + _pause(delivery.attempts))
         raise
     now = engine.clock.now()
@@ -114,7 +116,10 @@ async def _send(engine: Engine, session: Session, write: Write, ready: Sequence[
 
 
 def _resolve(tx: Transaction, connection: str, some: Sequence[Delivery]) -> dict[str, Delivery]:
-    """The deliveries with each `{"$ref": [entity, golden id]}` replaced by the connection's own id of that thing."""
+    """The deliveries with each `{"$ref": [entity, golden id]}` replaced by the connection's own id of that thing.
+
+    Those that name something which the connection does not know (any more) are left out.
+    """
     wanted: dict[str, set[UUID]] = {}
     for delivery in some:
         for entity, golden in _references(delivery.payload):
@@ -123,7 +128,23 @@ def _resolve(tx: Transaction, connection: str, some: Sequence[Delivery]) -> dict
     for entity, ids in wanted.items():
         for golden_id, external in crosswalk.external_ids(tx, entity, connection, ids).items():
             known[entity, str(golden_id)] = external[0]
-    return {each.key: replace(each, payload=_replaced(each.payload, known)) for each in some}
+    return {
+        each.key: replace(each, payload=_replaced(each.payload, known))
+        for each in some
+        if all(reference in known for reference in _references(each.payload))
+    }
+
+
+def _hold_unresolved(tx: Transaction, unresolved: Sequence[Delivery], counts: Counts) -> None:
+    """Hold what names something that the connection does not know (any more), e.g. a product unlinked since."""
+    for delivery in unresolved:
+        names = ", ".join(sorted({f"{entity} {golden}" for entity, golden in _references(delivery.payload)}))
+        error = f"it refers to something that {delivery.connection} does not know (any more); it names: {names}"
+        suggestion = "Look where the reference went, then retry this letter: the write is then planned anew."
+        deliveries.kill(tx, delivery.id, error)
+        letter = Answer(delivery, Outcome.REFUSED, error=error, reason="reference_not_found", suggestion=suggestion)
+        dead_letters.hold(tx, _letter(letter))
+        counts.held += 1
 
 
 def _references(value: Any) -> list[tuple[str, str]]:
@@ -188,13 +209,20 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
         (connection, each.external_id, each.delivery.golden_id) for each in answers if each.external_id is not None
     ]
     if write.links:
-        crosswalk.link(tx, entity, named)
+        _link(tx, entity, connection, named)
     agreed.put(tx, entity, connection, held)
     dead_letters.resolve(tx, connection, "deliver", entity, [each.delivery.key for each in answers])
     dead_letters.release_waiting(tx, {token(entity, connection, str(each.delivery.golden_id)) for each in answers})
     _renew_overtaken(tx, entity, [each.delivery for each in answers])
     counts.created += len(named)
     counts.updated += len(answers) - len(named)
+
+
+def _link(tx: Transaction, entity: str, connection: str, named: Sequence[tuple[str, str, UUID]]) -> None:
+    """The target has said, by a key or mark of ours, what each id is: that outweighs what matching took it for."""
+    known = crosswalk.golden_ids(tx, entity, connection, [external_id for _, external_id, _ in named])
+    crosswalk.relink(tx, entity, [each for each in named if known.get(each[1], each[2]) != each[2]])
+    crosswalk.link(tx, entity, named)
 
 
 def _renew_overtaken(tx: Transaction, entity: str, confirmed: Sequence[Delivery]) -> None:
