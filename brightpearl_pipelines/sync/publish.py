@@ -14,6 +14,8 @@ from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepR
 from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
 
 GOLDENS_A_TIME = 500
+CHANGES_TOLD = 50
+"""How many changes a run that writes tells one by one; a dry run tells all of them, that being what it is for."""
 
 
 async def publish(engine: Engine, connection: str, target: Target, scope: Scope) -> StepResult:
@@ -178,7 +180,8 @@ def _plan_batch(
     counts.changed += new
     counts.held += len(held)
     counts.unchanged += len({row.id for row in rows} - touched - held - plan.ignored.keys())
-    result.changes += [_change(delivery, plan.details) for delivery in plan.deliveries]
+    room = len(plan.deliveries) if engine.dry else max(CHANGES_TOLD - len(result.changes), 0)
+    result.changes += [_change(delivery, plan.details) for delivery in plan.deliveries[:room]]
     engine.tell(f"planned {target.entity}", len(rows))
 
 

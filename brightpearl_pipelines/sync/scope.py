@@ -99,3 +99,4 @@ class StepResult:
     entity: str
     counts: Counts
     changes: list[Change] = field(default_factory=list)
+    """All that a dry run would write; of a run that writes, the first few."""
