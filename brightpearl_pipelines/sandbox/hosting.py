@@ -28,7 +28,8 @@ class PortTakenError(Exception):
 
 def bind(port: int) -> socket.socket:
     """A listening socket on loopback; port 0 takes any free one. Raises PortTakenError."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named, asyncio switches Nagle's delay off; without, each answer takes 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))

@@ -1,7 +1,7 @@
 """A whole run: every step, in the order in which one builds on the other. Assets run the same steps one by one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.http.errors import ApiError
@@ -11,7 +11,7 @@ from brightpearl_pipelines.sync.inventory import ENTITY as STOCK
 from brightpearl_pipelines.sync.inventory import reconcile_inventory
 from brightpearl_pipelines.sync.merge import merge
 from brightpearl_pipelines.sync.publish import publish
-from brightpearl_pipelines.sync.scope import Counts, Scope, StepResult
+from brightpearl_pipelines.sync.scope import Counts, Reach, Scope, StepResult
 
 ROUNDS = (
     # What orders refer to comes first; the stock that they take, and the parcels they become, last.
@@ -30,24 +30,30 @@ class Step:
     connection: str | None
     entity: str
     stream: str | None = None
+    hints_only: bool = False
+    """Read no more than webhooks named, or everything if the stream was never read."""
 
 
 def steps(configuration: Configuration) -> Iterator[Step]:
     """All steps that a configuration has, in their order."""
-    connections = configuration.connections.values()
+    # Stock says which warehouse can serve an order: before the very first orders go out it must have been read once.
+    yield from _extracted(configuration, STOCK, hints_only=True)
     for extracted, mapped, published in ROUNDS:
         for entity in extracted:
-            for connection in connections:
-                for stream in connection.system.streams:
-                    if stream.entity == entity:
-                        yield Step("extracted", connection.name, entity, stream.name)
+            yield from _extracted(configuration, entity)
         for entity in mapped:
             yield Step("mapped", None, entity)
         for entity in published:
-            for connection in connections:
-                for target in connection.system.targets:
-                    if target.entity == entity:
-                        yield Step("published", connection.name, entity)
+            for connection in configuration.connections.values():
+                if any(target.entity == entity for target in connection.system.targets):
+                    yield Step("published", connection.name, entity)
+
+
+def _extracted(configuration: Configuration, entity: str, *, hints_only: bool = False) -> Iterator[Step]:
+    for connection in configuration.connections.values():
+        for stream in connection.system.streams:
+            if stream.entity == entity:
+                yield Step("extracted", connection.name, entity, stream.name, hints_only)
 
 
 async def perform(engine: Engine, step: Step, scope: Scope) -> StepResult:
@@ -62,6 +68,8 @@ async def perform(engine: Engine, step: Step, scope: Scope) -> StepResult:
     if step.name == "published":
         return await publish(engine, step.connection, system.target(step.entity), scope)
     counts = Counts()
+    if step.hints_only:
+        scope = replace(scope, reach=Reach.EVENTS, day=None, ids=(), since=None)
     try:
         counts = await extract(engine, step.connection, system.stream(step.stream or ""), scope)
     except ApiError as error:

@@ -30,7 +30,8 @@ def webhook_port() -> int:
 
 def listen(port: int) -> socket.socket:
     """A socket that listens on loopback; port 0 takes any free one. ConfigurationError when it cannot be had."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named, asyncio switches Nagle's delay off; without, each answer takes 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
