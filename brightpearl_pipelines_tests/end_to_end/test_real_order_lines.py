@@ -20,8 +20,6 @@ from brightpearl_pipelines.store.types import DeadLetter
 from brightpearl_pipelines_tests.shared import shared_folder
 from brightpearl_pipelines_tests.sync.harness import Harness, harnessed, money
 
-FIRST_INVOICES = 300
-"""Of the default run; the long one takes them all."""
 REFUNDED = (4, 14)
 PENNY = Decimal("0.01")
 
@@ -49,12 +47,10 @@ class Imported:
         return found
 
 
-@pytest.fixture(scope="module", params=[FIRST_INVOICES, pytest.param(0, marks=pytest.mark.long)], ids=["first", "all"])
-def imported(request, embedded_server, encryption_key, tmp_path_factory) -> Iterator[Imported]:
+@pytest.fixture(scope="module")
+def imported(embedded_server, encryption_key) -> Iterator[Imported]:
     """The real lines placed in the shop, refunds included; one run of the engine; and a second one."""
     path = shared_folder() / "data" / "online_retail.csv"
-    if request.param:
-        path = _beginning(path, request.param, tmp_path_factory.mktemp("lines"))
     start = datetime.now(UTC).replace(microsecond=0) - SPACING * count_invoices(path)
     load = load_online_retail(path, start=start)
     with harnessed(embedded_server, encryption_key, world=load.world) as harness:
@@ -77,23 +73,6 @@ def imported(request, embedded_server, encryption_key, tmp_path_factory) -> Iter
             inside=harness.orders_in_brightpearl(),
             held={each.payload["number"]: each for each in letters if each.payload},
         )
-
-
-def _beginning(path: Path, invoices: int, folder: Path) -> Path:
-    """A file of the first invoices, with all their lines as they are."""
-    beginning = folder / path.name
-    with path.open(encoding="utf-8-sig", newline="") as source, beginning.open("w", newline="") as target:
-        reader = csv.reader(source)
-        writer = csv.writer(target)
-        header = next(reader)
-        writer.writerow(header)
-        column, seen = header.index("InvoiceNo"), set()
-        for row in reader:
-            seen.add(row[column])
-            if len(seen) > invoices:
-                break
-            writer.writerow(row)
-    return beginning
 
 
 def test_every_invoice_is_one_order_in_brightpearl_or_held_with_a_reason(imported, capsys):

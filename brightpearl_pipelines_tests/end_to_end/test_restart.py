@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
 from brightpearl_pipelines.sandbox.dispatch import half_of
 from brightpearl_pipelines.sandbox.generate import generate_orders, generate_world
 from brightpearl_pipelines.sandbox.world import DraftOrder, World
@@ -26,15 +24,13 @@ from brightpearl_pipelines_tests.sync.harness import Harness, harnessed
 SEED = 11
 PRODUCTS, PEOPLE = 60, 40
 ORDERS_A_ROUND = (40, 15, 15)
+KILLS_A_ROUND = 17
 PLENTY = 1000
 """Units on every shelf: where stock is short, who comes first gets it, and that is not what is tested here."""
 AWAITING_FULFILMENT = 11
 
 
-@pytest.mark.parametrize("kills", [12, pytest.param(60, marks=pytest.mark.long)])
-def test_a_sync_that_is_killed_again_and_again_ends_like_one_that_never_was(
-    kills, embedded_server, encryption_key, capsys
-):
+def test_a_sync_that_is_killed_again_and_again_ends_like_one_that_never_was(embedded_server, encryption_key, capsys):
     world = _world()
     drafts = list(generate_orders(world, SEED, sum(ORDERS_A_ROUND), datetime.now(UTC)))
     rng, died = random.Random(SEED), Counter()
@@ -50,10 +46,10 @@ def test_a_sync_that_is_killed_again_and_again_ends_like_one_that_never_was(
             multi_message = round_ != 1
             whole = calm.run(multi_message=multi_message)
             assert whole.code == 0
-            died += kill_often(rough, rng, kills // len(ORDERS_A_ROUND), whole, multi_message=multi_message)
+            died += kill_often(rough, rng, KILLS_A_ROUND, whole, multi_message=multi_message)
             assert rough.run(multi_message=multi_message).code == 0
             assert differences(outcome(rough.harness), outcome(calm.harness)) == [], f"round {round_}"
-        assert died.total() == kills
+        assert died.total() == KILLS_A_ROUND * len(ORDERS_A_ROUND) > 50
         with capsys.disabled():
             print(f"\n{_told(died)}")
 
