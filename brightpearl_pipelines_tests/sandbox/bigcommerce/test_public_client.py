@@ -1,4 +1,4 @@
-"""The `bigcommerce` client from PyPI, unchanged, against the emulator behind a real server."""
+"""The public `bigcommerce` client, unchanged, against the emulator behind a real server."""
 
 import asyncio
 import socket
