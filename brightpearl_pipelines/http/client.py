@@ -142,7 +142,7 @@ def open_client(
     log = CallLog(store)
     breaker = Breaker(connection, store, clock)
     audit = AuditTransport(
-        inner or httpx.AsyncHTTPTransport(verify=_tls()),
+        inner or httpx.AsyncHTTPTransport(verify=tls_context()),
         log=log,
         clock=clock,
         run=run,
@@ -164,7 +164,8 @@ def open_client(
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """TLS 1.2 or later; made once a process, since making one takes longer than a call on this machine."""
     context = httpx.create_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx
 
 from brightpearl_pipelines.errors import ConfigurationError
+from brightpearl_pipelines.http.client import tls_context
 from brightpearl_pipelines.systems.contract import Session
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ async def connect(engine: "Engine", connection: "Connection", *, sandbox_url: st
 async def _sandbox_credentials(connection: "Connection", base: str) -> dict[str, Any]:
     url = f"{base}/_sandbox/credentials"
     try:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=5, trust_env=False, verify=tls_context()) as client:
             answer = await client.get(url)
             answer.raise_for_status()
     except httpx.HTTPError as error:
