@@ -30,8 +30,8 @@ def test_encrypted_addresses_and_this_machine_itself_are_allowed(store, clock):
 
 
 def test_our_own_transport_speaks_tls_1_2_at_least():
-    assert client_module._tls().minimum_version.name == "TLSv1_2"
-    assert client_module._tls().verify_mode.name == "CERT_REQUIRED"
+    assert client_module.tls_context().minimum_version.name == "TLSv1_2"
+    assert client_module.tls_context().verify_mode.name == "CERT_REQUIRED"
 
 
 @pytest.mark.parametrize("path", ["https://evil.example.com/base/thing", "https://api.example.com:444/base/thing"])
