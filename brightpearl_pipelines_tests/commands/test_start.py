@@ -1,4 +1,4 @@
-import contextlib
+import contextlib (X-71)."""
 import os
 import re
 import signal

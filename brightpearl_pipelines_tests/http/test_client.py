@@ -30,6 +30,7 @@ def test_encrypted_addresses_and_this_machine_itself_are_allowed(store, clock):
 
 
 def test_our_own_transport_speaks_tls_1_2_at_least():
+    """X-61."""
     assert client_module.tls_context().minimum_version.name == "TLSv1_2"
     assert client_module.tls_context().verify_mode.name == "CERT_REQUIRED"
 

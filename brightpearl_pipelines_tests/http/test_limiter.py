@@ -1,4 +1,4 @@
-"""The limit of an account holds over all its clients, whatever they do."""
+"""The limit of an account holds over all its clients, whatever they do (BP-04, X-06)."""
 
 import itertools
 from bisect import bisect_left

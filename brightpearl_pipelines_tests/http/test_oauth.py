@@ -1,4 +1,4 @@
-"""Access tokens: renewed ahead of their end and on 401, by one process at a time, sealed in the vault."""
+"""Access tokens (BP-01, BP-02, BP-03): renewed ahead of their end and on 401, by one process at a time, sealed."""
 
 import base64
 import itertools

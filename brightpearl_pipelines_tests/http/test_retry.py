@@ -1,4 +1,4 @@
-"""What is sent again, after what wait, and what a call without a good answer amounts to."""
+"""What is sent again, after what wait, and what a call without a good answer amounts to (X-42)."""
 
 from datetime import timedelta
 from email.utils import format_datetime

@@ -1,4 +1,4 @@
-"""Whose order it is (BP-01…04, BC-23, X-40, X-71): found, else made, once; nobody gets what is another's."""
+"""Whose order it is (BC-22, BC-23, BC-24, BC-25; BP-15, BP-24): found, else made, once."""
 
 from dataclasses import replace
 

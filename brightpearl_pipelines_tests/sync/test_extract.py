@@ -1,4 +1,4 @@
-"""Nothing is missed while it is read (X-02, X-03, BC-10, BP-29): equal instants, moving pages, lost webhooks."""
+"""Nothing is missed while it is read (BC-07, BP-12, X-02, X-04): equal instants, moving pages, lost webhooks."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -207,7 +207,7 @@ def test_a_since_in_the_past_reads_again_from_there(harness):
 
 
 def test_an_order_whose_webhook_was_lost_is_found_by_the_next_sweep(harness):
-    """BC-10: webhooks are hints; Brightpearl's own connector may wait a day for it."""
+    """BC-07: webhooks are hints; Brightpearl's own connector may wait a day for it."""
     harness.run()
     number = harness.place(("BOOK", 1))
     harness.run(Reach.EVENTS)
@@ -261,7 +261,7 @@ def test_many_events_about_one_order_read_it_once(harness):
 
 
 def test_a_stock_event_reads_the_named_products_and_sends_their_numbers(harness):
-    """BP-29: ids come as sets with ranges; the whole stock is not read for it."""
+    """X-04: ids come as sets with ranges; the whole stock is not read for it."""
     harness.run()
     harness.in_world(lambda: harness.brightpearl.correct_stock("BOOK", 2, 5, "found"))
     harness.in_world(lambda: harness.brightpearl.correct_stock("TRAY", 2, 5, "found"))
@@ -290,7 +290,7 @@ def test_an_event_with_an_id_that_nobody_knows_spoils_nothing_for_the_others(har
 
 
 def test_an_order_that_is_gone_is_marked_gone_and_its_last_form_is_kept(harness):
-    """X-06: only a 404 says that something is gone, never that a list leaves it out."""
+    """X-04: only a 404 says that something is gone, never that a list leaves it out."""
     number = harness.place(("MUG", 1))
     read(harness)
 

@@ -1,4 +1,4 @@
-"""Every kind of write meets every kind of fault: applied in the end, once each (X-02…06, I1, I2, I13)."""
+"""Every kind of write meets every kind of fault: applied in the end, once (BC-08, X-05, X-42, X-50, I1, I2, I13)."""
 
 import asyncio
 from dataclasses import replace
@@ -107,7 +107,7 @@ def test_each_write_is_made_once_although_its_first_try_met_a_fault(harness, fau
 
 @pytest.mark.parametrize("fault", ["refused connection", "answer lost", "500", "throttled"])
 def test_ten_writes_in_one_call_are_made_once_each_although_the_call_met_a_fault(harness, fault):
-    """BP-28: ten ambiguous outcomes at once are looked up one by one (field-lessons §5.2)."""
+    """X-50: ten ambiguous outcomes at once are looked up one by one (field-lessons §5.2)."""
     name = "Multi" + "".join(filter(str.isalnum, fault))
     buyers = [person(f"B{i} {name}", email=f"b{i}@{name}.example".lower()) for i in range(4)]
     numbers = [harness.place(draft(("MUG", 1), person=each)) for each in buyers]
@@ -145,7 +145,7 @@ def test_where_multi_messages_are_down_the_orders_still_come(harness):
 
 
 def test_ten_writes_in_one_call_cost_one_call(harness):
-    """BP-28: the count of calls is what we engineer."""
+    """X-05: the count of calls is what we engineer."""
     known = person("Ada Counted")
     harness.place(draft(("MUG", 1), person=known))
     harness.run()

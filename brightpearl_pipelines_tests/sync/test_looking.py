@@ -1,4 +1,4 @@
-"""Looking without touching, and repair: dry run, trace, why, reconcile, a day again (X-42, X-45, X-61, X-73)."""
+"""Looking without touching, and repair: dry run, trace, why, reconcile, a day again (X-56, X-73)."""
 
 from decimal import Decimal
 
@@ -27,7 +27,7 @@ def ask(harness, question, *arguments):
 
 
 def test_a_dry_run_writes_nothing_anywhere(harness):
-    """X-42: neither in the systems nor in our own tables, watermarks included."""
+    """X-73: neither in the systems nor in our own tables, watermarks included."""
     harness.run()
     number = harness.place(draft(("MUG", 2), person=person("Dora Dry")))
     before, systems = harness.row_counts(), (harness.state("brightpearl"), harness.state("bigcommerce"))
@@ -76,7 +76,7 @@ def test_a_dry_run_of_what_is_in_step_plans_nothing(harness):
 
 
 def test_trace_tells_an_orders_path_from_the_webhook_to_the_parcel(harness):
-    """X-61: source event, reading, every write with its time, in their order."""
+    """X-56: source event, reading, every write with its time, in their order."""
     number = harness.place(("MUG", 1))
     harness.notify("bigcommerce", "store/order/created", {"data": {"type": "order", "id": int(number)}})
     harness.run()
@@ -161,7 +161,7 @@ def reports(harness, **more):
 
 
 def test_what_is_in_step_is_equal_in_every_field_and_penny(harness):
-    """X-73: both sides compared by key and mapped fields, money totals included."""
+    """X-51: both sides compared by key and mapped fields, money totals included."""
     for _ in range(2):
         harness.place(draft(("MUG", 1), ("HAMPER", 1), person=person("Erik Equal")))
     harness.run()

@@ -1,4 +1,4 @@
-"""The laws of the merge (X-04, X-05, X-56, I8, I9, I10), for two made-up systems that both know customers."""
+"""The laws of the merge (X-03, X-50, I8, I9, I10), for two made-up systems that both know customers."""
 
 import asyncio
 import itertools
@@ -208,7 +208,7 @@ def test_blanking_a_field_that_one_has_filled_before_is_a_change(world):
 @given(st.lists(st.booleans(), min_size=2, max_size=8))
 @LAWS
 def test_a_bad_record_is_held_and_the_others_of_its_batch_go_through(world, good):
-    """X-05, one bad record stops nothing."""
+    """X-44, one bad record stops nothing."""
     emails = [somebody() for _ in good]
     for email, fine in zip(emails, good, strict=True):
         world.tell("shop", email, **({"phone": "1"} if fine else {"billing": {"line1": 5}, "phone": ["not", "text"]}))

@@ -1,4 +1,4 @@
-"""What an order goes through: held and released, paid late, edited, refunded, cancelled (BC-07…12, X-42, X-44)."""
+"""What an order goes through: held, released, paid late, edited, refunded, cancelled (BC-05, X-42, X-44, X-45)."""
 
 from decimal import Decimal
 
@@ -252,7 +252,7 @@ def cancel(harness, number):
 
 
 def test_an_order_cancelled_before_import_never_comes_to_brightpearl(harness):
-    """BP-21."""
+    """Cancelled before anything was made of it: nothing is made of it afterwards."""
     number = harness.place(draft(("MUG", 1), person=person("Nora Never")))
     cancel(harness, number)
     results = harness.run(Reach.CHANGES)
@@ -262,7 +262,7 @@ def test_an_order_cancelled_before_import_never_comes_to_brightpearl(harness):
 
 
 def test_an_order_cancelled_before_dispatch_is_cancelled_in_brightpearl(harness):
-    """BP-21, BC-12: paid back once, the reservation gone, the status Cancelled, the stock free again."""
+    """Paid back once, the reservation gone, the status Cancelled, the stock free again."""
     number = harness.place(("SEAT", 3))
     harness.run()
     free = harness.on_hand("SEAT")

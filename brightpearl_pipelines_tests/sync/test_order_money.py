@@ -1,4 +1,4 @@
-"""Money across the wall (X-60, I3, I4 of field-lessons §4.2): 200 generated baskets, each equal to the penny."""
+"""Money across the wall (BC-02, BC-03, I3, I4): 200 generated baskets, each equal to the penny."""
 
 from collections import Counter
 from datetime import UTC, datetime

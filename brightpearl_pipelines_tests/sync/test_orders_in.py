@@ -1,4 +1,4 @@
-"""What a shop order becomes in Brightpearl (BC-01…12, BP-01…05): all orders placed, one run made, then looked at."""
+"""What a shop order becomes in Brightpearl (BC-01, BC-02, BC-03, BC-04, BC-05, BP-21, BP-28, BP-29)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -80,7 +80,7 @@ def worth(row):
 
 @pytest.mark.parametrize("name", BASKETS)
 def test_the_total_in_brightpearl_is_the_shops_to_the_penny(shared, placed, name):
-    """BC-03, X-60: net, tax and total, whatever the basket."""
+    """BC-02: net, tax and total, whatever the basket."""
     total, shop = shared.order(placed[name])["totalValue"], shared.shop_order(placed[name])
     assert money(total["total"]) == money(shop["total_inc_tax"])
     assert money(total["taxAmount"]) == money(shop["total_tax"])
@@ -88,7 +88,7 @@ def test_the_total_in_brightpearl_is_the_shops_to_the_penny(shared, placed, name
 
 @pytest.mark.parametrize("name", BASKETS)
 def test_every_line_of_the_basket_is_one_row_with_its_product_and_quantity(shared, placed, name):
-    """BC-01: rows are named by the shop's line ids, so that parcels find them again."""
+    """BC-01, BC-14: products are found by SKU, rows named by the shop's line ids, so that parcels find them again."""
     rows = shared.rows(placed[name])
     for line in shared.shop_lines(placed[name]):
         row = rows[str(line["id"])]
@@ -105,7 +105,7 @@ def test_shipping_is_a_row_of_its_own_with_its_tax(shared, placed):
 
 @pytest.mark.parametrize("name", ["discount", "coupon"])
 def test_a_discount_is_taken_off_the_rows_that_it_was_given_on(shared, placed, name):
-    """BC-04: each row's gross is what the shop asks for the line; no discount row is invented."""
+    """BC-03: each row's gross is what the shop asks for the line; no discount row is invented."""
     rows, number = shared.rows(placed[name]), placed[name]
     for line in shared.shop_lines(number):
         assert sum(worth(rows[str(line["id"])])) == money(line["discounted_total_inc_tax"])
@@ -121,7 +121,7 @@ def test_a_fee_is_a_row_under_its_own_name(shared, placed):
 
 
 def test_a_gift_certificate_is_sold_without_tax_to_its_own_nominal_code(shared, placed):
-    """X-50: a certificate is a debt to its holder, not income."""
+    """BC-05: a certificate is a debt to its holder, not income."""
     line = next(each for each in shared.shop_lines(placed["certificate"]) if each["type"] == "giftcertificate")
     row = shared.rows(placed["certificate"])[str(line["id"])]
     assert (row["nominalCode"], worth(row)) == ("2200", (Decimal(25), Decimal(0)))
@@ -151,7 +151,7 @@ def test_beside_a_download_only_the_goods_are_reserved(shared, placed):
 def test_currency_rate_price_list_and_channel_follow_the_order(
     shared, placed, name, currency, price_list, rate, channel
 ):
-    """BC-05, BC-06: what was paid in counts; the rate is the order's own and stays fixed."""
+    """BC-01: what was paid in counts; the rate is the order's own and stays fixed."""
     order = shared.order(placed[name])
     assert order["currency"]["orderCurrencyCode"] == currency
     assert Decimal(order["currency"]["exchangeRate"]) == Decimal(rate)
@@ -204,7 +204,7 @@ def test_who_receives_a_gift_does_not_move_into_the_buyers_contact(shared, place
 
 @pytest.mark.parametrize(("name", "warehouse"), [("plain", 2), ("northern", 3), ("split", 2)])
 def test_the_first_warehouse_that_has_all_of_the_order_serves_it(shared, placed, name, warehouse):
-    """BP-10: without any that has everything, the first of the shop's warehouses."""
+    """BP-28: without any that has everything, the first of the shop's warehouses."""
     assert shared.order(placed[name])["warehouseId"] == warehouse
 
 
@@ -214,7 +214,7 @@ def test_what_the_order_holds_is_reserved(shared, placed):
 
 
 def test_a_bundle_is_reserved_by_its_components_to_the_last_level(shared, placed):
-    """BP-12: two hampers are two sets (mug, tray), four mugs and two seats; one mug is bought beside them."""
+    """BP-28: two hampers are two sets (mug, tray), four mugs and two seats; one mug is bought beside them."""
     assert shared.reserved(placed["bundle"]) == {"MUG": 7, "TRAY": 2, "SEAT": 2}
 
 
@@ -225,7 +225,7 @@ def test_handling_and_wrapping_are_rows_with_their_tax(shared, placed):
 
 
 def test_a_captured_payment_is_one_receipt_for_the_whole_total(shared, placed):
-    """BP-15, BC-08."""
+    """BP-29, BC-05."""
     (payment,) = shared.payments_of(placed["plain"])
     order = shared.order(placed["plain"])
     assert payment["paymentType"] == "RECEIPT"
@@ -253,7 +253,7 @@ def test_an_authorisation_is_no_money_yet(shared, placed):
 
 
 def test_gift_certificate_store_credit_and_card_are_three_payments_that_add_up(shared, placed):
-    """X-50: each tender under its own method."""
+    """BP-29: each tender under its own method."""
     payments = {each["paymentMethodCode"]: money(each["amountPaid"]) for each in shared.payments_of(placed["tenders"])}
     total = money(shared.shop_order(placed["tenders"])["total_inc_tax"])
     assert payments == {"GIFT": Decimal("10.50"), "CREDIT": Decimal("5.00"), "CARD": total - Decimal("15.50")}

@@ -1,4 +1,4 @@
-"""Parcels told to the shop (BP-16, BP-21, BC-14, X-45): each goods-out note once, line by line, with its tracking."""
+"""Parcels told to the shop (BP-16, BC-26, BC-27, BC-28): each goods-out note once, line by line, with tracking."""
 
 from decimal import Decimal
 
@@ -77,7 +77,7 @@ def test_two_parcels_that_left_before_anybody_looked_are_told_apart(harness):
 
 
 def test_a_bundle_is_shipped_when_the_last_of_its_components_has_left(harness):
-    """BP-12: two sets are two mugs and two trays; a parcel of mugs alone completes none."""
+    """BC-28: two sets are two mugs and two trays; a parcel of mugs alone completes none."""
     number = imported(harness, ("SET", 2), ("BOOK", 1))
     ship(harness, number, {"MUG": 2, "BOOK": 1}, tracking="P1")
     harness.run(Reach.CHANGES)
@@ -141,7 +141,7 @@ def test_a_download_and_a_custom_line_do_not_keep_the_parcel_from_being_told(har
 
 
 def test_an_order_to_several_addresses_gets_a_shipment_for_each(harness):
-    """BC-14: a shipment belongs to one address of the order."""
+    """BC-26: a shipment belongs to one address of the order."""
     number = harness.place(("MUG", 1), ("BOOK", 1))
     first, second = harness.shop_lines(number)
     address = harness.bigcommerce.children("order_addresses", int(number))[0]

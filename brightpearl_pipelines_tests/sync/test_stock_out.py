@@ -1,4 +1,4 @@
-"""One number per SKU at the shop (BC-22…28, BP-11…13, X-56, I6, I7): judged by what the shop shows."""
+"""One number per SKU at the shop (BC-09, BC-10, BC-11, BC-12, BP-13, I6, I7): judged by what the shop shows."""
 
 from decimal import Decimal
 from uuid import uuid4
@@ -60,7 +60,7 @@ def test_a_bundle_shows_what_its_scarcest_component_allows_in_one_warehouse(harn
 
 
 def test_a_bundle_in_a_bundle_is_computed_through(harness):
-    """BP-12: two boxes are 20 nails: five crates, but there are three hammers."""
+    """BC-09: two boxes are 20 nails: five crates, but there are three hammers."""
     assert harness.shop_stock("CRATE") == 3
 
 
@@ -266,7 +266,7 @@ def test_one_item_that_the_shop_refuses_does_not_stop_the_others(harness):
 
 
 def test_two_thousand_numbers_go_in_one_call(embedded_server, encryption_key):
-    """BC-26: 2,000 items a call; 2,010 numbers are two calls."""
+    """X-05: 2,000 items a call; 2,010 numbers are two calls."""
     many = [Product(f"P{i:04}", f"Thing {i}", Decimal(1), stock={2: 1}) for i in range(2010)]
     with harnessed(embedded_server, encryption_key, world=small_world(*many)) as harness:
         wanted = {each.sku: n % 50 + 2 for n, each in enumerate(many)}

@@ -1,4 +1,4 @@
-"""What happens at the emulators arrives in the inbox, whatever goes wrong on the way."""
+"""What happens at the emulators arrives in the inbox, whatever goes wrong on the way (BP-07, BP-10, BP-11, BC-06)."""
 
 import asyncio
 from datetime import UTC, datetime

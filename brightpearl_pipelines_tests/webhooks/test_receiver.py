@@ -1,4 +1,4 @@
-"""The receiver over real HTTP: what it takes, what it refuses, what is in the inbox afterwards."""
+"""The receiver over real HTTP: what it takes, refuses and keeps (BP-10, BP-11, X-67)."""
 
 import base64
 import hashlib

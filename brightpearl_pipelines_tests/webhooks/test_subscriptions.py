@@ -1,4 +1,4 @@
-"""Subscriptions are made, kept and repaired at the emulators, over HTTP (brightpearl.md §10.1, bigcommerce.md §7.1)."""
+"""Subscriptions are made, kept and repaired at the emulators (BP-05; brightpearl.md §10.1, bigcommerce.md §7.1)."""
 
 import dataclasses
 import json
