@@ -1,4 +1,6 @@
-import contextlib (X-71)."""
+"""One command starts everything against the emulators, and stops it again (X-71)."""
+
+import contextlib
 import os
 import re
 import signal
