@@ -26,10 +26,10 @@ run: setup
 	@exec $(BIN)/bpp run
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: setup
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 lint: setup
 	$(BIN)/ruff check .
