@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dagster as dg
 import httpx
@@ -103,12 +103,15 @@ def _services(folder):
 
 
 def _gone(services):
-    """Where SIGINT is ignored, as under a shell's `&`, Dagster ignores SIGTERM too: its whole session is then ended."""
-    try:
+    """Nothing of the session is left: its leader may end before the code server that it started, or not end at all.
+
+    Where SIGINT is ignored, as under a shell's `&`, Dagster ignores SIGTERM too.
+    """
+    with suppress(subprocess.TimeoutExpired):
         services.wait(30)
-    except subprocess.TimeoutExpired:
+    with suppress(ProcessLookupError):
         os.killpg(services.pid, signal.SIGKILL)
-        services.wait(10)
+    services.wait(10)
 
 
 def _answers(url):
