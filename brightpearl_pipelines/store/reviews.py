@@ -17,11 +17,3 @@ def propose(tx: Transaction, entity: str, golden_id: UUID, candidate_id: UUID, e
         "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (entity, golden_id, candidate_id) DO NOTHING",
         (entity, golden_id, candidate_id, MADE, tx.cipher.seal(evidence), tx.clock.now()),
     )
-
-
-def open_count(tx: Transaction, entity: str) -> int:
-    """How many wait."""
-    row = tx.connection.execute(
-        "SELECT count(*) FROM sync.match_review WHERE entity = %s AND state = 'open'", (entity,)
-    ).fetchone()
-    return int(row[0]) if row else 0

@@ -1,14 +1,34 @@
 """Compare: what a target should hold beside what it holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.configuration import Connection
-from brightpearl_pipelines.store import agreed
+from brightpearl_pipelines.store import agreed, goldens
 from brightpearl_pipelines.store.types import Golden, Json
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.systems.contract import Comparison, Expected, Target
+
+GOLDENS_A_TIME = 500
+
+
+def golden_pages(engine: Engine, entity: str, day: date | None = None) -> Iterator[Sequence[Golden]]:
+    """The golden records of a day, or all of them, page by page; what is renewed meanwhile comes only once."""
+    version, last = 0, None
+    with engine.transaction() as tx:
+        newest = goldens.latest_version(tx, entity)
+    while True:
+        with engine.transaction() as tx:
+            if day is None:
+                rows = [row for row in goldens.after(tx, entity, version, GOLDENS_A_TIME) if row.version <= newest]
+            else:
+                rows = goldens.on_day(tx, entity, day, after_id=last, limit=GOLDENS_A_TIME)
+        if not rows:
+            return
+        yield rows
+        version, last = rows[-1].version, rows[-1].id
 
 
 async def observe(

@@ -9,6 +9,7 @@ from brightpearl_pipelines.store import crosswalk, dead_letters, deliveries, eve
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Record
 from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.sync.extract import consumer as extract_consumer
 from brightpearl_pipelines.sync.hub import HubView
 from brightpearl_pipelines.sync.merge import consumer as merge_consumer
 from brightpearl_pipelines.sync.publish import consumer as publish_consumer
@@ -123,8 +124,8 @@ def why(engine: Engine, connection: str, stream: str, record_id: str) -> Explana
 
 
 def _unread(engine: Engine, tx: Transaction, connection: str, stream: str, record_id: str) -> Explanation:
-    del engine
-    position = positions.get(tx, f"extract:{connection}:{stream}")
+    system = engine.configuration.connection(connection).system
+    position = positions.get(tx, extract_consumer(connection, system.stream(stream)))
     reach = f"The stream is read up to {position.watermark} UTC." if position.watermark else "It was never read."
     sentence = f"{connection} {stream} {record_id} is not among the records read."
     return Explanation(

@@ -21,7 +21,7 @@ async def extract(engine: Engine, connection: str, stream: Stream, scope: Scope)
     """Read what the scope asks for into the store. Raises the API's errors; what was read before stays read."""
     counts = Counts()
     before = engine.calls(connection)
-    async with engine.alone(f"extract:{connection}:{stream.name}"):
+    async with engine.alone(consumer(connection, stream)):
         session = await engine.session(connection)
         if scope.ids:
             await _named(engine, session, stream, scope.ids, counts, ())

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from brightpearl_pipelines.store import agreed, commitments, crosswalk, deliveries, goldens, records
+from brightpearl_pipelines.store import agreed, crosswalk, deliveries, goldens, records
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Delivery, Golden, Json, Record
 
@@ -48,6 +47,3 @@ class HubView:
 
     def by_keys(self, entity: str, kind: str, values: Iterable[str]) -> Mapping[str, Sequence[UUID]]:
         return crosswalk.find_by_keys(self.tx, entity, kind, values)
-
-    def committed(self, account: str, skus: Iterable[str], fetched_at: Mapping[str, datetime]) -> Mapping[str, int]:
-        return commitments.committed(self.tx, account, skus, fetched_at)

@@ -360,8 +360,3 @@ def _plain(entity: str, content: Json) -> dict[str, Any]:
 def _older(as_of: datetime | None, base: Json) -> bool:
     reached = base.get(AS_OF)
     return as_of is not None and reached is not None and as_of < datetime.fromisoformat(reached)
-
-
-def known_entities() -> Iterable[str]:
-    """The entities that are merged from records; stock is reckoned in `sync.inventory`."""
-    return MODELS

@@ -7,13 +7,12 @@ from uuid import UUID
 from brightpearl_pipelines.store import crosswalk, dead_letters, deliveries, goldens, positions
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Json
-from brightpearl_pipelines.sync.compare import observe
+from brightpearl_pipelines.sync.compare import GOLDENS_A_TIME, golden_pages, observe
 from brightpearl_pipelines.sync.deliver import deliver, made_from
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepResult
 from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
 
-GOLDENS_A_TIME = 500
 CHANGES_TOLD = 50
 """How many changes a run that writes tells one by one; a dry run tells all of them, that being what it is for."""
 
@@ -57,7 +56,7 @@ async def _repair(
 
     What planning cannot write is held for a person: a difference is never passed over.
     """
-    for rows in _rows_of(engine, target.entity, scope):
+    for rows in golden_pages(engine, target.entity, scope.day):
         account = engine.configuration.connection(connection)
         expected, differing = await observe(engine, account, target, comparison, rows)
         with engine.transaction() as tx:
@@ -70,25 +69,6 @@ async def _repair(
             equal = [str(golden) for golden in expected if golden not in differing]
             dead_letters.resolve(tx, connection, "compare", target.entity, equal)
             result.counts.held += len(differing)
-
-
-def _rows_of(engine: Engine, entity: str, scope: Scope) -> Iterable[Sequence[Golden]]:
-    version, last = 0, None
-    with engine.transaction() as tx:
-        newest = goldens.latest_version(tx, entity)
-    while True:
-        with engine.transaction() as tx:
-            rows = (
-                goldens.after(tx, entity, version, GOLDENS_A_TIME)
-                if scope.day is None
-                else goldens.on_day(tx, entity, scope.day, after_id=last, limit=GOLDENS_A_TIME)
-            )
-        if scope.day is None:
-            rows = [row for row in rows if row.version <= newest]  # what this repair renews was looked at already
-        if not rows:
-            return
-        yield rows
-        version, last = rows[-1].version, rows[-1].id
 
 
 def _differs(
@@ -150,14 +130,9 @@ def _again(engine: Engine, connection: str, entity: str, scope: Scope) -> Iterab
         for delivery in known.values():
             if delivery.state in (DeliveryState.DEAD, DeliveryState.FAILED):
                 deliveries.revive(tx, delivery.id)
-    last: UUID | None = None
-    while scope.day is not None:
-        with engine.transaction() as tx:
-            rows = goldens.on_day(tx, entity, scope.day, after_id=last, limit=GOLDENS_A_TIME)
-        if not rows:
-            return
-        yield [row.id for row in rows]
-        last = rows[-1].id
+    if scope.day is not None:
+        for rows in golden_pages(engine, entity, scope.day):
+            yield [row.id for row in rows]
 
 
 def _plan_batch(

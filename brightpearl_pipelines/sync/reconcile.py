@@ -13,14 +13,13 @@ from uuid import UUID
 from brightpearl_pipelines.configuration import Connection
 from brightpearl_pipelines.store import dead_letters, deliveries, goldens, positions
 from brightpearl_pipelines.store.types import DeliveryState, Json
-from brightpearl_pipelines.sync.compare import observe
+from brightpearl_pipelines.sync.compare import golden_pages, observe
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.publish import consumer, publish_again
 from brightpearl_pipelines.sync.run import perform, run, steps
 from brightpearl_pipelines.sync.scope import Counts, Scope
 from brightpearl_pipelines.systems.contract import Comparison, Expected, Target
 
-GOLDENS_A_TIME = 500
 UNFINISHED = (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.DEAD)
 
 
@@ -72,17 +71,7 @@ async def _compare(
     engine: Engine, connection: Connection, target: Target, comparison: Comparison, *, repair: bool
 ) -> EntityReport:
     report = EntityReport(target.entity, connection.name)
-    version = 0
-    with engine.transaction() as tx:
-        newest = goldens.latest_version(tx, target.entity)
-    while version < newest:
-        with engine.transaction() as tx:
-            rows = goldens.after(tx, target.entity, version, GOLDENS_A_TIME)
-        # What a repair renews gets a version beyond `newest`: it was compared already.
-        rows = [row for row in rows if row.version <= newest]
-        if not rows:
-            return report
-        version = rows[-1].version
+    for rows in golden_pages(engine, target.entity):
         expected, differing = await observe(engine, connection, target, comparison, rows)
         if repair and comparison.repairs and differing:
             counts = Counts()

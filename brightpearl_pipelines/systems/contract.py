@@ -74,7 +74,6 @@ class Stream:
     """How far each read goes back behind the watermark: late and equal instants fall into it."""
     topics: Mapping[str, Callable[[Json], Sequence[str]]] = field(default_factory=dict)
     """Webhook topics (prefixes) that hint at this stream, and how their payload names the ids."""
-    day_from: Callable[[Json], date | None] | None = None
     snapshot: bool = False
     """True when the system cannot say what changed: `changes` then always reads everything."""
 
@@ -183,7 +182,6 @@ class Hub(Protocol):
     def deliveries(self, connection: str, keys: Iterable[str]) -> Mapping[str, Delivery]: ...
     def agreed(self, entity: str, connection: str, golden_ids: Iterable[UUID]) -> Mapping[UUID, Json]: ...
     def by_keys(self, entity: str, kind: str, values: Iterable[str]) -> Mapping[str, Sequence[UUID]]: ...
-    def committed(self, account: str, skus: Iterable[str], fetched_at: Mapping[str, datetime]) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)

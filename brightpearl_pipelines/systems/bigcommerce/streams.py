@@ -1,7 +1,7 @@
 """What can be read from BigCommerce, and how changes are found."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from brightpearl_pipelines.store.types import Json, SourceRecord
@@ -110,10 +110,6 @@ def _event_id(payload: Json) -> Sequence[str]:
     return [str(payload["data"]["id"])]
 
 
-def _order_day(payload: Json) -> date | None:
-    return instant(payload["date_modified"]).date() if payload else None
-
-
 STREAMS = (
     Stream(
         "orders",
@@ -126,7 +122,6 @@ STREAMS = (
         ),
         read_orders,
         topics={f"store/order/{what}": _event_id for what in ORDER_EVENTS},
-        day_from=_order_day,
     ),
     Stream(
         "products",

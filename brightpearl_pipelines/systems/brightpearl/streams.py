@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from brightpearl_pipelines.store.types import Json, SourceRecord
@@ -215,18 +215,12 @@ async def _all_availability(session: Session, window: Window) -> AsyncIterator[P
         yield Page(await _availability(session, chunk))
 
 
-def _day(payload: Json) -> date | None:
-    changed = payload.get("updatedOn") or payload.get("createdOn")
-    return instant(changed).date() if changed else None
-
-
 STREAMS = (
     Stream(
         "customers",
         "customer",
         _searched("contact-service/contact-search", "contactId", read_contacts, ("createdOn", "updatedOn")),
         read_contacts,
-        day_from=_day,
     ),
     Stream(
         "products",
@@ -234,7 +228,6 @@ STREAMS = (
         _searched("product-service/product-search", "productId", _products, ("createdOn", "updatedOn")),
         _products,
         topics={"product.created": _event_ids, "product.modified": _event_ids, "product.destroyed": _event_ids},
-        day_from=_day,
     ),
     Stream(
         "orders",
@@ -242,7 +235,6 @@ STREAMS = (
         _searched("order-service/order-search", "orderId", _orders, ("createdOn", "updatedOn"), orderTypeId="1"),
         _orders,
         topics={"order.modified": _event_ids},
-        day_from=_day,
     ),
     Stream(
         "shipments",
