@@ -11,10 +11,12 @@ from brightpearl_pipelines.assets.inventory import INVENTORY
 from brightpearl_pipelines.assets.orders import ORDERS
 from brightpearl_pipelines.assets.payments import PAYMENTS
 from brightpearl_pipelines.assets.products import PRODUCTS
+from brightpearl_pipelines.assets.purchase_orders import PURCHASE_ORDERS
+from brightpearl_pipelines.assets.returns import RETURNS
 from brightpearl_pipelines.assets.shipments import SHIPMENTS
 from brightpearl_pipelines.configuration import Configuration
 
-ENTITIES = (PRODUCTS, CUSTOMERS, ORDERS, PAYMENTS, SHIPMENTS, INVENTORY)
+ENTITIES = (PRODUCTS, CUSTOMERS, ORDERS, PAYMENTS, RETURNS, SHIPMENTS, PURCHASE_ORDERS, INVENTORY)
 
 
 def all_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:

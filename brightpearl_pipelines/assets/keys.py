@@ -15,7 +15,9 @@ PLURALS: Mapping[str, str] = {
     "customer": "customers",
     "order": "orders",
     "payment": "payments",
+    "return": "returns",
     "shipment": "shipments",
+    "purchase_order": "purchase_orders",
     "stock_level": "inventory",
 }
 HUB: Mapping[str, dg.AssetKey] = {

@@ -14,10 +14,12 @@ SHOWN = {
     "order": ("golden_id", "number", "placed_at", "channel", "currency", "status", "lines", "total"),
     "payment": ("golden_id", "order_number", "kind", "method", "currency", "amount", "paid_at"),
     "shipment": ("golden_id", "order_number", "reference", "shipped_at", "units"),
+    "return": ("golden_id", "order_number", "reference", "returned_at", "currency", "total_net", "total_tax"),
+    "purchase_order": ("golden_id", "reference", "placed_at", "warehouse", "open", "lines"),
     "stock_level": ("golden_id", "sku", "on_hand", "warehouses", "committed"),
 }
 """The columns of each entity's frame that say nothing of a person."""
-VALUES_SHOWN = frozenset({"stock_level", "shipment", "payment", "product"})
+VALUES_SHOWN = frozenset({"stock_level", "shipment", "payment", "product", "return", "purchase_order"})
 """Entities whose writes may be shown with their values; of the others only the names of the fields are."""
 WITHHELD = "withheld"
 _PERSONAL_COLUMNS = frozenset({"first_name", "last_name", "company", "email", "phone", "postcode"})

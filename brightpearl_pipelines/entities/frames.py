@@ -202,6 +202,32 @@ SCHEMAS: Final[dict[str, pa.DataFrameSchema]] = {
             "paid_at": _INSTANT_GIVEN,
         },
     ),
+    "return": _schema(
+        "return",
+        {
+            "order_number": _TEXT_GIVEN,
+            "reference": _TEXT_GIVEN,
+            "returned_at": _INSTANT_GIVEN,
+            "currency": _column(_TEXT, _CURRENCY),
+            "lines": _column(_WHOLE, _AT_LEAST_ONE),
+            "lines_net": _column(_MONEY, _AMOUNT),
+            "lines_tax": _column(_MONEY, _AMOUNT),
+            "total_net": _column(_MONEY, _AMOUNT),
+            "total_tax": _column(_MONEY, _AMOUNT),
+        },
+        _whole_frame("total_net", "is the sum of its lines", _equal("total_net", "lines_net")),
+        _whole_frame("total_tax", "is the sum of its lines", _equal("total_tax", "lines_tax")),
+    ),
+    "purchase_order": _schema(
+        "purchase_order",
+        {
+            "reference": _TEXT_GIVEN,
+            "placed_at": _INSTANT_GIVEN,
+            "warehouse": _FREE,
+            "open": _column(_FLAG, _THERE),
+            "lines": _column(_WHOLE, _COUNTED),
+        },
+    ),
 }
 """The schema of every frame, by entity."""
 
@@ -348,6 +374,20 @@ def _payment(content: Json) -> Iterator[Row]:
     yield {"exchange_rate": 1, **content}
 
 
+def _return(content: Json) -> Iterator[Row]:
+    lines = content.get("lines") or ()
+    yield {
+        **content,
+        "lines": len(lines),
+        "lines_net": _total(line.get("net") for line in lines),
+        "lines_tax": _total(line.get("tax") for line in lines),
+    }
+
+
+def _purchase_order(content: Json) -> Iterator[Row]:
+    yield {"open": True, **content, "lines": len(content.get("lines") or ())}
+
+
 _SPREAD: Final[dict[str, Callable[[Json], Iterator[Row]]]] = {
     "customer": _customer,
     "product": _product,
@@ -356,4 +396,6 @@ _SPREAD: Final[dict[str, Callable[[Json], Iterator[Row]]]] = {
     "order_line": _order_lines,
     "shipment": _shipment,
     "payment": _payment,
+    "return": _return,
+    "purchase_order": _purchase_order,
 }

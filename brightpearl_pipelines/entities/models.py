@@ -216,3 +216,72 @@ class Shipment(Entity):
     tracking: Text = ""
     warehouse: Text = ""
     lines: Annotated[tuple[ShipmentLine, ...], Field(min_length=1)]
+
+
+class ReturnLine(Entity):
+    """What was taken back of an order's line, or paid back without goods; absolute amounts, zero or more.
+
+    `line` is the order line's key, empty where the shop names none. `restock` says that the goods came back.
+    """
+
+    key: Required
+    kind: LineKind
+    name: Text
+    quantity: Annotated[int, Field(gt=0)]
+    net: Annotated[Decimal, Field(ge=0)]
+    tax: Annotated[Decimal, Field(ge=0)]
+    line: Text = ""
+    sku: Text = ""
+    restock: bool = False
+
+
+class Return(Entity):
+    """A refund with the goods that came back for it, if any; several per order are normal.
+
+    `order_number` is the shop's own; which shop, says the origin of `reference`.
+    """
+
+    order_number: Required
+    reference: Required
+    returned_at: AwareDatetime
+    currency: CurrencyCode
+    exchange_rate: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    reason: Text = ""
+    lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1)]
+    total_net: Decimal
+    total_tax: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.total_net + self.total_tax
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        for what, total, lines in (
+            ("net", self.total_net, sum((line.net for line in self.lines), Decimal(0))),
+            ("tax", self.total_tax, sum((line.tax for line in self.lines), Decimal(0))),
+        ):
+            if total != lines:
+                raise ValueError(f"the lines add up to {what} {lines}, the return says {total}")
+        return self
+
+
+class PurchaseOrderLine(Entity):
+    """What was ordered of a SKU from a supplier, and how much of it has been received."""
+
+    key: Required
+    sku: Required
+    quantity: Annotated[int, Field(gt=0)]
+    received: Annotated[int, Field(ge=0)] = 0
+
+
+class PurchaseOrder(Entity):
+    """An order to a supplier; what is not received yet comes to `warehouse` at about `expected_at`."""
+
+    reference: Required
+    supplier: Text = ""
+    placed_at: AwareDatetime
+    expected_at: AwareDatetime | None = None
+    warehouse: Text = ""
+    open: bool = True
+    lines: tuple[PurchaseOrderLine, ...]

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from brightpearl_pipelines.configuration import Configuration, Connection
-from brightpearl_pipelines.entities.models import Customer, Order, Payment, Product, Shipment
+from brightpearl_pipelines.entities.models import Customer, Order, Payment, Product, PurchaseOrder, Return, Shipment
 from brightpearl_pipelines.mapping import MappingError, MappingErrors
 from brightpearl_pipelines.store import agreed, conflicts, crosswalk, dead_letters, goldens, positions, records
 from brightpearl_pipelines.store.database import Transaction
@@ -32,6 +32,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "order": Order,
     "payment": Payment,
     "shipment": Shipment,
+    "return": Return,
+    "purchase_order": PurchaseOrder,
 }
 ONLY_LINKED = "only_linked"
 """The kind of match key that marks an external id as linked to somebody whose golden record it may not change."""

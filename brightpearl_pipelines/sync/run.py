@@ -15,9 +15,14 @@ from brightpearl_pipelines.sync.scope import Counts, Reach, Scope, StepResult
 
 ROUNDS = (
     # What orders refer to comes first; the stock that they take, and the parcels they become, last.
-    (("product", "customer", "order"), ("product", "customer", "order", "payment"), ("customer", "order", "payment")),
+    (
+        ("product", "customer", "order", "payment"),
+        ("product", "customer", "order", "payment"),
+        ("product", "customer", "order", "payment"),
+    ),
+    (("return",), ("return",), ("return",)),
     (("shipment",), ("shipment",), ("shipment",)),
-    ((STOCK,), (STOCK,), (STOCK,)),
+    (("purchase_order", STOCK), ("purchase_order", STOCK), (STOCK,)),
 )
 """(entities extracted, entities mapped, entities published), round by round."""
 
