@@ -18,6 +18,10 @@ from brightpearl_pipelines.entities.models import (
     Payment,
     PaymentKind,
     Product,
+    PurchaseOrder,
+    PurchaseOrderLine,
+    Return,
+    ReturnLine,
     Shipment,
     ShipmentLine,
     StockLevel,
@@ -58,6 +62,34 @@ THINGS = {
         currency="GBP",
         amount=Decimal("24.00"),
         paid_at=NOON,
+    ),
+    "return": Return(
+        order_number="100",
+        reference="r-1",
+        returned_at=NOON,
+        currency="GBP",
+        lines=(
+            ReturnLine(
+                key="1",
+                kind=LineKind.PRODUCT,
+                name="Hat",
+                quantity=1,
+                net=Decimal("10.00"),
+                tax=Decimal("2.00"),
+                line="1",
+                sku="HAT-1",
+                restock=True,
+            ),
+        ),
+        total_net=Decimal("10.00"),
+        total_tax=Decimal("2.00"),
+    ),
+    "purchase_order": PurchaseOrder(
+        reference="PO-9",
+        placed_at=NOON,
+        expected_at=NOON,
+        warehouse="2",
+        lines=(PurchaseOrderLine(key="1", sku="HAT-1", quantity=5, received=2),),
     ),
 }
 
@@ -128,6 +160,12 @@ BAD_CASES = [
     ("payment", {"amount": "-0.01"}, "amount", "is an amount of 0 or more", "-0.01"),
     ("payment", {"amount": None}, "amount", "is an amount of 0 or more", ""),
     ("payment", {"method": ""}, "method", "is given", ""),
+    ("return", {"total_net": "10.01"}, "total_net", "is the sum of its lines", "10.01"),
+    ("return", {"total_tax": "0"}, "total_tax", "is the sum of its lines", "0"),
+    ("return", {"reference": ""}, "reference", "is given", ""),
+    ("return", {"lines": [], "total_net": "0", "total_tax": "0"}, "lines", "is at least 1", "0"),
+    ("purchase_order", {"reference": " "}, "reference", "is given", " "),
+    ("purchase_order", {"placed_at": None}, "placed_at", "is given", ""),
 ]  # fmt: skip
 
 
