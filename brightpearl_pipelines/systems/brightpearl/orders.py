@@ -93,11 +93,7 @@ class _Planner:
         if status == OrderStatus.CANCELLED:
             self._cancel(row, creation if exists else None)
         elif status == OrderStatus.REFUNDED:
-            raise _HoldError(
-                "refunded_after_import" if exists else "refunded_before_import",
-                f"order {row.content['number']} was refunded in the shop",
-                "Book the refund in Brightpearl, or cancel the order there, then discard this letter.",
-            )
+            self._refunded(row, exists=exists)
         elif exists and creation is not None:
             self._imported(row, agreed or creation.payload["agreed"])
         elif status in WAITING:
@@ -113,6 +109,14 @@ class _Planner:
             if creation is not None:
                 # Given up before, and with it its payments: they are wanted again.
                 self.renewed += [("payment", each) for each in self._payments(row)]
+
+    def _refunded(self, row: Golden, *, exists: bool) -> None:
+        """The shop shows the whole order as refunded; `exists`: it was sent to Brightpearl."""
+        raise _HoldError(
+            "refunded_after_import" if exists else "refunded_before_import",
+            f"order {row.content['number']} was refunded in the shop",
+            "Book the refund in Brightpearl, or cancel the order there, then discard this letter.",
+        )
 
     def _cancel(self, row: Golden, creation: Delivery | None) -> None:
         if creation is None:
