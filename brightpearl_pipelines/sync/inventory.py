@@ -63,6 +63,15 @@ def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Gol
     _forget_shown(tx, account, shop, moved)
 
 
+def forget(tx: Transaction, account: str, shop: str, skus: Iterable[str]) -> None:
+    """Have the figures of these SKUs sent to a shop again, even if they come out the same: what it shows has moved, or
+    may have, without any order changing, as by a refund (bigcommerce.md §8.7)."""
+    skus = list(skus)
+    _forget_shown(tx, account, shop, skus)
+    products = crosswalk.find_by_keys(tx, "product", "sku", skus)
+    goldens.renew(tx, ENTITY, {golden_id(ENTITY, account, str(each)) for ids in products.values() for each in ids})
+
+
 def _forget_shown(tx: Transaction, account: str, shop: str, skus: Iterable[str]) -> None:
     """The shop moves its own figure when an order is placed or shipped, cancelled or refunded, as its settings say
     (bigcommerce.md §4.4): what we last gave it is no longer what it shows, so that the number must go again even if it

@@ -18,12 +18,13 @@ from brightpearl_pipelines.mapping import MappingError, MappingErrors
 from brightpearl_pipelines.store import agreed, conflicts, crosswalk, dead_letters, goldens, positions, records
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Golden, Json, Record
+from brightpearl_pipelines.sync.beside import claim, completed, missing
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.hub import golden_id, token
-from brightpearl_pipelines.sync.inventory import commit_orders
+from brightpearl_pipelines.sync.inventory import commit_orders, forget
 from brightpearl_pipelines.sync.matching import match
 from brightpearl_pipelines.sync.scope import Counts, Scope
-from brightpearl_pipelines.systems.contract import Ignored, Mapped, Source
+from brightpearl_pipelines.systems.contract import Ignored, Linked, Mapped, Source
 
 RECORDS_A_TIME = 500
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -45,10 +46,15 @@ async def merge(engine: Engine, entity: str, scope: Scope) -> Counts:
     """Bring the golden records of an entity up to date with all that was extracted."""
     counts = Counts()
     async with engine.alone(f"merge:{entity}"):
-        for connection in engine.configuration.connections.values():
-            for source in connection.system.sources:
-                if source.entity == entity:
-                    _merge_source(engine, connection, source, scope, counts)
+        sources = [
+            (connection, source)
+            for connection in engine.configuration.connections.values()
+            for source in connection.system.sources
+            if source.entity == entity
+        ]
+        # What only joins golden records comes after all that may begin them.
+        for connection, source in sorted(sources, key=lambda each: each[1].joins is not None):
+            _merge_source(engine, connection, source, scope, counts)
     return counts
 
 
@@ -122,11 +128,12 @@ class _Batch:
     begun: set[UUID] = field(default_factory=set)
     unstored: list[tuple[UUID, Mapped]] = field(default_factory=list)
     """New golden records that are not in the store yet, and what they begin with."""
+    claims: list[Linked] = field(default_factory=list)
     linked_only: set[str] = field(default_factory=set)
     """External ids that are known to be a golden record, whose content they may not change."""
 
     def run(self, rows: Sequence[Record]) -> None:
-        mapped = self._map(rows)
+        mapped = self._map(self._joining(rows))
         known = crosswalk.golden_ids(self.tx, self._entity, self._name, [each.external_id for each in mapped])
         only = self._only_linked_before(known)
         # Who only shares a mailbox may have one of their own by now: such a link is found anew each time.
@@ -134,21 +141,31 @@ class _Batch:
         self.linked_only |= only - again
         unknown = [each for each in mapped if each.external_id not in known or each.external_id in again]
         links = {**known, **self._match(unknown)}
+        mapped = [each for each in mapped if each.external_id in links]
         crosswalk.relink(self.tx, self._entity, [(self._name, each, links[each]) for each in sorted(again)])
         existing = goldens.by_ids(self.tx, self._entity, set(links.values()))
-        bases = dict(agreed.get(self.tx, self._entity, self._name, set(links.values())))
+        # Who only joins is the only one to say what it adds: there is nothing to agree on, and `agreed` of that
+        # connection is about what was written to it.
+        joins = self.source.joins is not None
+        bases = {} if joins else dict(agreed.get(self.tx, self._entity, self._name, set(links.values())))
         for each in mapped:
             self._merge(each, links[each.external_id], existing, bases)
         changed = goldens.put(self.tx, self.fresh.values()) | self.begun
         if self._entity == "order" and self.connection.settings.brightpearl:
             news = [golden for key, golden in self.fresh.items() if key in changed]
             commit_orders(self.tx, self.connection.settings.brightpearl, self._name, news)
+        if self._entity == "return" and self.connection.settings.brightpearl:
+            lines = [line for key in changed & self.fresh.keys() for line in self.fresh[key].content["lines"]]
+            skus = {line["sku"] for line in lines} - {""}
+            forget(self.tx, self.connection.settings.brightpearl, self._name, skus)
         self.counts.changed += len(changed)
         self.counts.created += len(self.begun)
         self.counts.updated += len(changed - self.begun)
         self.counts.unchanged += len(mapped) - len(changed)
-        agreed.put(self.tx, self._entity, self._name, {key: bases[key] for key in self.fresh})
+        if not joins:
+            agreed.put(self.tx, self._entity, self._name, {key: bases[key] for key in self.fresh})
         self._link(mapped, links)
+        claim(self.tx, self._entity, self._name, self.claims, self.counts)
 
     @property
     def _name(self) -> str:
@@ -158,16 +175,46 @@ class _Batch:
     def _entity(self) -> str:
         return self.source.entity
 
+    @property
+    def _model(self) -> type[BaseModel]:
+        return self.source.joins.fields if self.source.joins else MODELS[self._entity]
+
+    def _joining(self, rows: Sequence[Record]) -> Sequence[Record]:
+        """Where the source only joins golden records: the records that have one. The others are nobody's concern, so
+        that nothing is held of them either."""
+        joins = self.source.joins
+        if joins is None:
+            return rows
+        linked = crosswalk.golden_ids(self.tx, self._entity, self._name, [row.id for row in rows])
+        keys = {row.id: (key.kind, key.value) for row in rows if (key := joins.key(row)) is not None}
+        known = {
+            (kind, value)
+            for kind in {kind for kind, _ in keys.values()}
+            for value in crosswalk.find_by_keys(
+                self.tx, self._entity, kind, {value for each, value in keys.values() if each == kind}
+            )
+        }
+        mine = [row for row in rows if row.id in linked or keys.get(row.id) in known]
+        self.counts.read += len(rows) - len(mine)
+        for _ in range(len(rows) - len(mine)):
+            self.counts.ignore(joins.rule)
+        return mine
+
     def _map(self, rows: Sequence[Record]) -> list[Mapped]:
         mapped: list[Mapped] = []
         passed: list[str] = []
+        whole = completed(self.tx, self._name, self.source, rows)
         for record in rows:
             self.counts.read += 1
+            if record.id not in whole:
+                self.counts.held += 1
+                dead_letters.hold(self.tx, missing(self._name, self.source, record))
+                continue
             try:
-                parts = self.source.read(record, self.connection.settings)
+                parts = self.source.read(whole[record.id], self.connection.settings)
                 # A record is taken as a whole or held as a whole.
                 found = [
-                    part if isinstance(part, Ignored) else replace(part, content=_plain(self._entity, part.content))
+                    replace(part, content=_plain(self._model, part.content)) if isinstance(part, Mapped) else part
                     for part in parts
                 ]
             except (MappingErrors, MappingError, ValidationError) as error:
@@ -180,6 +227,8 @@ class _Batch:
                 for part in found:
                     if isinstance(part, Ignored):
                         self.counts.ignore(part.rule)
+                    elif isinstance(part, Linked):
+                        self.claims.append(part)
                     else:
                         mapped.append(part)
         dead_letters.resolve(self.tx, self._name, "merge", self._entity, passed)
@@ -218,6 +267,10 @@ class _Batch:
                 self._store_begun()
                 known, met = known | met, set()
             found = match(self.tx, self._entity, self._name, each, set(matched.values())) if keys & known else None
+            if found is None and self.source.joins is not None:
+                # Theirs is known under another id here, e.g. a copy that somebody made of the order.
+                self.counts.ignore(self.source.joins.rule)
+                continue
             key = found.golden_id if found else golden_id(self._entity, self._name, each.external_id)
             matched[each.external_id] = key
             if found is None:
@@ -350,12 +403,12 @@ def _field_errors(error: MappingErrors | MappingError | ValidationError) -> list
     return found
 
 
-def _plain(entity: str, content: Json) -> dict[str, Any]:
+def _plain(fields: type[BaseModel], content: Json) -> dict[str, Any]:
     """The fields that the source gave, in the form in which golden records are kept (JSON, canonical amounts).
 
     Raises pydantic's ValidationError.
     """
-    model = MODELS[entity].model_validate(content)
+    model = fields.model_validate(content)
     return {name: value for name, value in model.model_dump(mode="json").items() if name in content}
 
 

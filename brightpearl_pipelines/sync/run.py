@@ -15,12 +15,13 @@ from brightpearl_pipelines.sync.scope import Counts, Reach, Scope, StepResult
 
 ROUNDS = (
     # What orders refer to comes first; the stock that they take, and the parcels they become, last.
+    # Refunds are known before orders go out, so that what is paid back already is not packed; their credits follow the
+    # orders, and the money that goes back follows the credits.
     (
-        ("product", "customer", "order", "payment"),
-        ("product", "customer", "order", "payment"),
-        ("product", "customer", "order", "payment"),
+        ("product", "customer", "order", "return", "payment"),
+        ("product", "customer", "order", "return", "payment"),
+        ("product", "customer", "order", "return", "payment"),
     ),
-    (("return",), ("return",), ("return",)),
     (("shipment",), ("shipment",), ("shipment",)),
     (("purchase_order", STOCK), ("purchase_order", STOCK), (STOCK,)),
 )

@@ -106,6 +106,41 @@ class Ignored:
 
 
 @dataclass(frozen=True)
+class Linked:
+    """A record that is what we wrote ourselves: the golden record with this key is called `external_id` here too.
+
+    Its content adds nothing. Where nothing has the key, it is left out by the rule `otherwise`.
+    """
+
+    external_id: str
+    key: MatchKey
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another record of the same connection without which a record cannot be understood, as a refund's order."""
+
+    stream: str
+    entity: str
+    """What the other record is: its arrival releases what waited for it."""
+    id_of: Callable[[Json], str]
+    """The other record's id, out of the record's payload."""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How the records of a source add to golden records that others begin. They never begin one themselves."""
+
+    fields: type[BaseModel]
+    """What they add."""
+    key: Callable[[Record], MatchKey | None]
+    """By what a record finds its golden record; None for one that has none by its own account."""
+    rule: str
+    """The name of the rule that leaves out those which find none."""
+
+
+@dataclass(frozen=True)
 class Source:
     """How the records of a stream become parts of an entity.
 
@@ -114,7 +149,11 @@ class Source:
 
     stream: str
     entity: str
-    read: Callable[[Record, Settings], Sequence[Mapped | Ignored]]
+    read: Callable[[Record, Settings], Sequence["Mapped | Linked | Ignored"]]
+    beside: Beside | None = None
+    """`read` finds the other record's payload under its stream's name; while that is unread the record is held."""
+    joins: Joining | None = None
+    """Set where the records only add to golden records that exist; such sources are merged after all others."""
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
