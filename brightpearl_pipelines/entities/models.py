@@ -160,6 +160,10 @@ class Order(Entity):
     total_net: Decimal
     total_tax: Decimal
     note: Text = ""
+    archived: bool = False
+    """Put away in the shop."""
+    progress: OrderStatus | None = None
+    """Where the order stands in Brightpearl; None before it is there."""
 
     @property
     def total(self) -> Decimal:
@@ -174,6 +178,12 @@ class Order(Entity):
             if total != lines:
                 raise ValueError(f"the lines add up to {what} {lines}, the order says {total}")
         return self
+
+
+class OrderProgress(Entity):
+    """What Brightpearl adds to an order that a shop began."""
+
+    progress: OrderStatus
 
 
 class PaymentKind(StrEnum):
