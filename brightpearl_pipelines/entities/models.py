@@ -102,6 +102,8 @@ class OrderStatus(StrEnum):
     PARTIALLY_SHIPPED = "partially_shipped"
     SHIPPED = "shipped"
     CANCELLED = "cancelled"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    """Not shipped yet; what is left of it still goes."""
     REFUNDED = "refunded"
 
 
@@ -193,6 +195,8 @@ class PaymentKind(StrEnum):
     REFUND = "refund"
     AUTHORISATION = "authorisation"
     CAPTURE = "capture"
+    VOID = "void"
+    """The authorisation is released: nothing of it will be taken any more."""
 
 
 class Payment(Entity):
@@ -206,6 +210,10 @@ class Payment(Entity):
     exchange_rate: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     amount: Annotated[Decimal, Field(ge=0)]
     paid_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
+    """Of an authorisation: when it lapses by itself."""
+    return_reference: Text = ""
+    """Of a refund: the return that the money goes back for."""
 
 
 class ShipmentLine(Entity):
@@ -229,17 +237,18 @@ class Shipment(Entity):
 
 
 class ReturnLine(Entity):
-    """What was taken back of an order's line, or paid back without goods; absolute amounts, zero or more.
+    """What was taken back of an order's line, or paid back without goods; absolute amounts.
 
-    `line` is the order line's key, empty where the shop names none. `restock` says that the goods came back.
+    They are zero or more, save for tax alone that is put right (`adjustment`). `line` is the order line's key, empty
+    where the shop names none. `restock` says that the goods came back.
     """
 
     key: Required
     kind: LineKind
     name: Text
     quantity: Annotated[int, Field(gt=0)]
-    net: Annotated[Decimal, Field(ge=0)]
-    tax: Annotated[Decimal, Field(ge=0)]
+    net: Decimal
+    tax: Decimal
     line: Text = ""
     sku: Text = ""
     restock: bool = False

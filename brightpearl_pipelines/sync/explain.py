@@ -8,12 +8,13 @@ from uuid import UUID
 from brightpearl_pipelines.store import crosswalk, dead_letters, deliveries, events, goldens, positions, records
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Record
+from brightpearl_pipelines.sync.beside import completed, missing
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.extract import consumer as extract_consumer
 from brightpearl_pipelines.sync.hub import HubView
 from brightpearl_pipelines.sync.merge import consumer as merge_consumer
 from brightpearl_pipelines.sync.publish import consumer as publish_consumer
-from brightpearl_pipelines.systems.contract import Ignored, Source
+from brightpearl_pipelines.systems.contract import Ignored, Linked, Source
 
 LETTERS = 10_000
 
@@ -145,7 +146,13 @@ def _source(engine: Engine, tx: Transaction, connection: str, source: Source, re
         return Explanation("pending", [f"As {source.entity} it waits to be mapped; the next run does it."])
     settings = engine.configuration.connection(connection).settings
     explanations = []
-    for part in source.read(record, settings):
+    whole = completed(tx, connection, source, [record])
+    if record.id not in whole:
+        return Explanation("held", [missing(connection, source, record).sentence])
+    for part in source.read(whole[record.id], settings):
+        if isinstance(part, Linked):
+            explanations.append(Explanation("in_step", [f"As {source.entity} it is what we wrote ourselves."]))
+            continue
         if isinstance(part, Ignored):
             explanations.append(Explanation("ignored", [f"As {source.entity} it is left out by the rule {part.rule}."]))
             continue

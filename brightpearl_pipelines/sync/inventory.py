@@ -31,7 +31,12 @@ ENTITY = "stock_level"
 STREAM = "inventory"
 SETTLING = timedelta(days=1)
 """How long a settled order's SKUs are looked at again: figures are read again well within it."""
-IN_FLIGHT = (OrderStatus.OPEN, OrderStatus.AWAITING_PAYMENT, OrderStatus.PARTIALLY_SHIPPED)
+IN_FLIGHT = (
+    OrderStatus.OPEN,
+    OrderStatus.AWAITING_PAYMENT,
+    OrderStatus.PARTIALLY_SHIPPED,
+    OrderStatus.PARTIALLY_REFUNDED,
+)
 
 
 async def reconcile_inventory(engine: Engine, scope: Scope) -> Counts:
