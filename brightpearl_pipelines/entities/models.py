@@ -234,6 +234,14 @@ class Shipment(Entity):
     tracking: Text = ""
     warehouse: Text = ""
     lines: Annotated[tuple[ShipmentLine, ...], Field(min_length=1)]
+    undone: bool = False
+    """The warehouse took it back: it counts as never having left."""
+
+
+class ShipmentState(Entity):
+    """What is said of a shipment again each time its note is read."""
+
+    undone: bool
 
 
 class ReturnLine(Entity):

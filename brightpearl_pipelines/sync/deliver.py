@@ -210,6 +210,9 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
     ]
     if write.links:
         _link(tx, entity, connection, named)
+    if write.unlinks:
+        gone = crosswalk.external_ids(tx, entity, connection, {each.delivery.golden_id for each in answers})
+        crosswalk.unlink(tx, entity, connection, [each for ids in gone.values() for each in ids])
     agreed.put(tx, entity, connection, held)
     dead_letters.resolve(tx, connection, "deliver", entity, [each.delivery.key for each in answers])
     dead_letters.release_waiting(tx, {token(entity, connection, str(each.delivery.golden_id)) for each in answers})

@@ -4,17 +4,20 @@ A record is stored before the watermark moves, in the same transaction; the next
 the stream's overlap, so that equal instants and late commits fall into it. Webhooks only say where to look first.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Sequence, Set
+from datetime import date, datetime
 
-from brightpearl_pipelines.store import events, positions, records
+from brightpearl_pipelines.matching import MatchKey
+from brightpearl_pipelines.store import crosswalk, events, positions, records
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Event
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.scope import Counts, Reach, Scope
 from brightpearl_pipelines.systems.contract import Session, Stream, Window
+from brightpearl_pipelines.systems.paging import chunks
 
 EVENTS_A_TIME = 1000
+RECORDS_A_TIME = 500
 
 
 async def extract(engine: Engine, connection: str, stream: Stream, scope: Scope) -> Counts:
@@ -26,7 +29,8 @@ async def extract(engine: Engine, connection: str, stream: Stream, scope: Scope)
         if scope.ids:
             await _named(engine, session, stream, scope.ids, counts, ())
         elif scope.day is not None and not stream.snapshot:
-            await _window(engine, session, stream, scope.window() or Window(), counts, moves=False)
+            seen = await _window(engine, session, stream, scope.window() or Window(), counts, moves=False)
+            await _unseen(engine, session, stream, scope.day, seen, counts)
         else:
             await _changes(engine, session, stream, scope, counts)
     counts.calls = engine.calls(connection) - before
@@ -51,10 +55,30 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
         return
     since = scope.since or (position.watermark - stream.overlap if position.watermark else None)
     await _window(engine, session, stream, Window(since), counts, moves=True)
+    if stream.suspects is not None and since is not None:
+        suspects = _called(engine, session.connection, stream, await stream.suspects(session, since))
+        if suspects:
+            await _named(engine, session, stream, suspects, counts, ())
     with engine.transaction() as tx:
         # The token says that the stream was read to its end once; a snapshot has no watermark to say so.
         positions.move(tx, consumer(session.connection, stream), token="read")  # noqa: S106 - not a secret
         events.finish(tx, hints)
+
+
+def _called(engine: Engine, connection: str, stream: Stream, keys: Sequence[MatchKey]) -> list[str]:
+    """What the golden records with these keys are called in the connection."""
+    by_kind: dict[str, set[str]] = {}
+    for key in keys:
+        by_kind.setdefault(key.kind, set()).add(key.value)
+    with engine.transaction() as tx:
+        found = {
+            golden
+            for kind, values in by_kind.items()
+            for ids in crosswalk.find_by_keys(tx, stream.entity, kind, values).values()
+            for golden in ids
+        }
+        known = crosswalk.external_ids(tx, stream.entity, connection, found)
+    return sorted({each for ids in known.values() for each in ids})
 
 
 def _by_events_alone(stream: Stream, scope: Scope) -> bool:
@@ -85,13 +109,33 @@ async def _named(
 
 async def _window(
     engine: Engine, session: Session, stream: Stream, window: Window, counts: Counts, *, moves: bool
-) -> None:
+) -> Set[str]:
+    """Returns the ids that were read; only of a window that does not move the watermark, which is a day at most."""
+    seen: set[str] = set()
     async for page in stream.changes(session, window):
         with engine.transaction() as tx:
             result = records.upsert(tx, session.connection, stream.name, page.records)
             if moves and page.watermark is not None:
                 _advance(tx, consumer(session.connection, stream), page.watermark)
         _count(engine, stream, counts, result.read, len(result.changed))
+        if not moves:
+            seen |= {record.id for record in page.records}
+    return seen
+
+
+async def _unseen(engine: Engine, session: Session, stream: Stream, day: date, seen: Set[str], counts: Counts) -> None:
+    """Ask for what we have of a day and the system did not show: it moved to another day, or it is gone. Most systems
+    leave nothing where something was deleted."""
+    last, missing = "", list[str]()
+    while True:
+        with engine.transaction() as tx:
+            rows = records.on_day(tx, session.connection, stream.name, day, after_id=last, limit=RECORDS_A_TIME)
+        if not rows:
+            break
+        missing += [row.id for row in rows if row.id not in seen and not row.deleted]
+        last = rows[-1].id
+    for chunk in chunks(missing, RECORDS_A_TIME):
+        await _named(engine, session, stream, chunk, counts, ())
 
 
 def _advance(tx: Transaction, name: str, watermark: datetime) -> None:

@@ -60,7 +60,8 @@ async def merge(engine: Engine, entity: str, scope: Scope) -> Counts:
 
 def consumer(connection: str, source: Source) -> str:
     """The name under which the offset of a source is kept."""
-    return f"merge:{source.entity}:{connection}:{source.stream}"
+    joining = ":joining" if source.joins else ""
+    return f"merge:{source.entity}:{connection}:{source.stream}{joining}"
 
 
 def _merge_source(engine: Engine, connection: Connection, source: Source, scope: Scope, counts: Counts) -> None:

@@ -37,6 +37,10 @@ class Settings(BaseModel):
         """The lookup tables that mappings of this system may use, by name."""
         return {}
 
+    def sells_from(self) -> frozenset[str]:
+        """The Brightpearl warehouses that its orders may be served from; empty where that is not limited."""
+        return frozenset()
+
 
 # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -76,6 +80,14 @@ class Stream:
     """Webhook topics (prefixes) that hint at this stream, and how their payload names the ids."""
     snapshot: bool = False
     """True when the system cannot say what changed: `changes` then always reads everything."""
+    suspects: Callable[["Session", datetime], Awaitable[Sequence[MatchKey]]] | None = None
+    """Where records vanish or go back without a trace: what, changed since that instant, makes it worth while to look
+    again at the records of the golden records that are found by these keys."""
+
+
+def cancel_key(shop: str, number: str) -> str:
+    """The delivery that cancels a shop's order, in whichever connection: at most one each in an order's life."""
+    return f"cancel:{shop}:{number}"
 
 
 # -- meaning ------------------------------------------------------------------------------------------------------
@@ -205,6 +217,9 @@ class Write:
     """How long after sending a write may still be invisible to `find`. Until then nothing is sent again."""
     links: bool = False
     """True when the answer's external id is the target's id of the golden record."""
+    unlinks: bool = False
+    """True when a confirmation means that the target no longer has the golden record: what it was called there is
+    forgotten."""
     settles: bool = False
     """True when this write's confirmation means that Brightpearl's stock figures now show the order."""
 
@@ -234,6 +249,8 @@ class Plan:
     """(golden id, kind) whose unsent deliveries are overtaken by this plan."""
     renewed: Sequence[tuple[str, UUID]] = ()
     """(entity, golden id) of other records that must be planned again because of this plan."""
+    forgotten: Sequence[UUID] = ()
+    """Golden records of which nothing is agreed any more: the target has stopped to hold what it was given."""
     details: Mapping[UUID, Sequence[tuple[str, Any, Any]]] = field(default_factory=dict)
     """Field diffs for the reader of a dry run: (field, value in the target, value it will get)."""
 
@@ -272,6 +289,8 @@ class Target:
     plan: Callable[["PlanContext", Sequence[Golden]], Plan]
     writes: Sequence[Write]
     comparison: Comparison | None = None
+    shaped_by: Callable[[Settings], str] | None = None
+    """What of the settings shapes the writes: when it becomes another text, everything is planned again."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +300,7 @@ class PlanContext:
     connection: str
     settings: Settings
     shops: Mapping[str, Settings]
-    """The connections kept in step with this account (for a Brightpearl connection), by name."""
+    """The connections kept in step with this account, by name; for one of them, itself and its siblings."""
     hub: Hub
     now: datetime
 
