@@ -1,6 +1,6 @@
 """BigCommerce: orders, catalogue, stock, shipments. Facts: the fact sheet bigcommerce.md, cited by section."""
 
-from brightpearl_pipelines.systems.bigcommerce import inventory, shipments
+from brightpearl_pipelines.systems.bigcommerce import inventory, order_status, shipments
 from brightpearl_pipelines.systems.bigcommerce.connect import connect
 from brightpearl_pipelines.systems.bigcommerce.doctor import examine
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
@@ -15,7 +15,7 @@ SYSTEM = System(
     connect=connect,
     streams=STREAMS,
     sources=SOURCES,
-    targets=(inventory.TARGET, shipments.TARGET),
+    targets=(inventory.TARGET, order_status.TARGET, shipments.TARGET),
     examine=examine,
     webhooks=WEBHOOKS,
 )

@@ -1,10 +1,11 @@
 """What connections.yaml may say about a BigCommerce store."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brightpearl_pipelines.entities.models import OrderStatus
+from brightpearl_pipelines.systems.bigcommerce.pools import KeptBack, Pool, Units, named_twice, with_warehouses
 from brightpearl_pipelines.systems.contract import Settings, Tables
 
 
@@ -28,16 +29,45 @@ class BigCommerceSettings(Settings):
     channels: dict[str, int]
     """The shop's channel id: Brightpearl's channel id."""
     warehouses: Annotated[tuple[int, ...], Field(min_length=1)]
-    """Brightpearl warehouses that this shop sells from, in order of preference."""
-    safety_stock: Annotated[int, Field(ge=0)] = 0
-    location: int = 1
+    """Brightpearl warehouses that this shop sells from, in order of preference; with `locations`, all of theirs."""
+    safety_stock: Units = 0
+    """Units a SKU kept back from the shop."""
+    safety_stock_for: KeptBack = KeptBack()
+    """Other figures for some SKUs, categories and brands."""
+    location: Annotated[int, Field(gt=0)] = 1
+    locations: tuple[Pool, ...] = ()
+    """In place of `warehouses` and `location`, where the shop's stock lives in several locations."""
+    restock: Literal["none", "metafield"] = "none"
+    """Whether the shop is told when more of a SKU is expected: by a metafield of the variant, which themes may show."""
     order_statuses: dict[str, OrderStatus]
+    progress_statuses: dict[OrderStatus, int] = Field(default_factory=dict)
+    """Our word for where Brightpearl has an order: the status id that the shop is given; others are not written."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, fields: Any) -> Any:
+        return with_warehouses(fields)
+
+    @model_validator(mode="after")
+    def _pools(self) -> "BigCommerceSettings":
+        twice = named_twice(self.locations)
+        if twice is not None:
+            raise ValueError(f"location {twice} is named twice in `locations`")
+        return self
 
     @model_validator(mode="after")
     def _somewhere(self) -> "BigCommerceSettings":
         if self.sandbox == (self.auth is not None):
             raise ValueError("a connection has either `sandbox: true` or `auth:`")
         return self
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The shop's locations, however they are written."""
+        return self.locations or (Pool(location=self.location, warehouses=self.warehouses),)
+
+    def sells_from(self) -> frozenset[str]:
+        return frozenset(str(warehouse) for pool in self.pools for warehouse in pool.warehouses)
 
     def tables(self) -> Tables:
         return {

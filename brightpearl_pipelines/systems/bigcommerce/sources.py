@@ -43,7 +43,9 @@ def _order(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
     if record.deleted:
         return [Ignored(record.id, "gone_from_the_shop")]
     content = MAPPINGS["order"].read(record.payload, settings.tables())
-    return [Mapped(record.id, content, day=_day(record))]
+    # By this Brightpearl's own record of the order finds it.
+    index = [MatchKey("ref", f"{record.connection}:{record.id}")]
+    return [Mapped(record.id, content, index=index, day=_day(record))]
 
 
 def _customer(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:

@@ -47,6 +47,8 @@ class BrightpearlSettings(Settings):
     requests_per_minute: Annotated[int, Field(gt=0)] = 200
     multi_message: bool = True
     order_statuses: dict[OrderStatus, int]
+    order_progress: dict[int, OrderStatus] = Field(default_factory=dict)
+    """Brightpearl's status id: our word; an order with a status that is not here is held. Empty: none is read."""
     tax_codes: dict[Decimal, str]
     """Rate in per cent: tax code."""
     nominal_codes: dict[LineKind, str]

@@ -8,6 +8,7 @@ from typing import Any
 from brightpearl_pipelines.entities.models import Customer
 from brightpearl_pipelines.matching import MatchKey, match_keys
 from brightpearl_pipelines.store.types import Json, Record
+from brightpearl_pipelines.systems.brightpearl import order_progress
 from brightpearl_pipelines.systems.brightpearl.client import instant
 from brightpearl_pipelines.systems.contract import Ignored, Mapped, Settings, Source, Tables
 from brightpearl_pipelines.systems.mappings import mappings_beside
@@ -162,4 +163,5 @@ SOURCES = (
     Source("customers", "customer", _customers),
     Source("products", "product", _products),
     Source("shipments", "shipment", _shipments),
+    order_progress.SOURCE,
 )
