@@ -71,6 +71,16 @@ class Configuration:
         """The connections that are kept in step with one Brightpearl account."""
         return [each for each in self.connections.values() if each.settings.brightpearl == account]
 
+    def family(self, name: str) -> frozenset[str] | None:
+        """The names of all connections of the same Brightpearl account, or None where one account is all there is.
+
+        Nothing in the hub is shared between accounts: what two regions sell, and to whom, are two things.
+        """
+        if len(self.accounts) < 2:
+            return None
+        account = self.connections[name].settings.brightpearl or name
+        return frozenset({account, *(each.name for each in self.shops_of(account))})
+
     @cached_property
     def accounts(self) -> list[Connection]:
         """The Brightpearl accounts."""

@@ -1,6 +1,6 @@
 """Which external ids, in which connections, are the same golden record; and the keys by which a match is found."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from brightpearl_pipelines.store.database import Transaction
@@ -129,18 +129,35 @@ def put_keys(tx: Transaction, entity: str, rows: Iterable[tuple[str, str, UUID]]
     )
 
 
-def find_by_keys(tx: Transaction, entity: str, kind: str, values: Iterable[str]) -> dict[str, list[UUID]]:
-    """The golden records with these keys, by the value asked for, sorted; values that nobody has are left out."""
+def find_by_keys(
+    tx: Transaction, entity: str, kind: str, values: Iterable[str], within: Collection[str] | None = None
+) -> dict[str, list[UUID]]:
+    """The golden records with these keys, by the value asked for, sorted; values that nobody has are left out.
+
+    `within`: without those that a connection other than these knows.
+    """
     asked = {tx.cipher.token(value): value for value in values}
     rows = tx.connection.execute(
         "SELECT token, golden_id FROM sync.match_key WHERE entity = %s AND kind = %s AND token = ANY(%s) "
         "ORDER BY golden_id",
         (entity, kind, list(asked)),
-    )
+    ).fetchall()
+    strangers = known_outside(tx, entity, {row[1] for row in rows}, within) if within is not None else set()
     found: dict[str, list[UUID]] = {}
     for token, golden_id in rows:
-        found.setdefault(asked[token], []).append(golden_id)
+        if golden_id not in strangers:
+            found.setdefault(asked[token], []).append(golden_id)
     return found
+
+
+def known_outside(tx: Transaction, entity: str, golden_ids: Iterable[UUID], within: Collection[str]) -> set[UUID]:
+    """Those golden records that a connection other than these knows."""
+    rows = tx.connection.execute(
+        "SELECT DISTINCT golden_id FROM sync.crosswalk "
+        "WHERE entity = %s AND golden_id = ANY(%s) AND connection <> ALL(%s)",
+        (entity, list(golden_ids), list(within)),
+    )
+    return {row[0] for row in rows}
 
 
 def _columns(links: Iterable[Link]) -> tuple[list[str], list[str], list[UUID]]:

@@ -39,6 +39,7 @@ async def observe(
     Where planning can repair, what was observed becomes the agreed value: what the target really holds.
     """
     with engine.transaction() as tx:
+        rows = engine.of_account(tx, connection.name, rows)
         expected = comparison.expect(engine.plan_context(tx, connection), rows)
     if not expected:
         return {}, {}

@@ -1,12 +1,14 @@
 """What the steps of the engine share: the store, the configuration, the clock, one session a connection."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
 from brightpearl_pipelines.clock import Clock, SystemClock
 from brightpearl_pipelines.configuration import Configuration, Connection
+from brightpearl_pipelines.store import crosswalk
 from brightpearl_pipelines.store.database import Store, Transaction
+from brightpearl_pipelines.store.types import Golden
 from brightpearl_pipelines.sync.hub import HubView
 from brightpearl_pipelines.sync.sessions import Connector, connect
 from brightpearl_pipelines.systems.contract import PlanContext, Session
@@ -115,7 +117,17 @@ class Engine:
                 )
             await self.clock.sleep(0.2)
 
+    def of_account(self, tx: Transaction, connection: str, rows: Sequence[Golden]) -> Sequence[Golden]:
+        """The golden records without those that another Brightpearl account, or a shop of it, knows."""
+        family = self.configuration.family(connection)
+        if family is None or not rows:
+            return rows
+        strangers = crosswalk.known_outside(tx, rows[0].entity, [row.id for row in rows], family)
+        return [row for row in rows if row.id not in strangers]
+
     def plan_context(self, tx: Transaction, connection: Connection) -> PlanContext:
         """What a planner of this connection works with."""
-        shops = {each.name: each.settings for each in self.configuration.shops_of(connection.name)}
-        return PlanContext(connection.name, connection.settings, shops, HubView(tx), self.clock.now())
+        account = connection.settings.brightpearl or connection.name
+        shops = {each.name: each.settings for each in self.configuration.shops_of(account)}
+        hub = HubView(tx, self.configuration.family(connection.name))
+        return PlanContext(connection.name, connection.settings, shops, hub, self.clock.now())

@@ -1,6 +1,6 @@
 """The hub as planners may see it: golden records, external ids and what was agreed, within one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -26,6 +26,8 @@ class HubView:
     """Implements `systems.contract.Hub` on the store."""
 
     tx: Transaction
+    within: Collection[str] | None = None
+    """The connections of one Brightpearl account, where there are several accounts: what else there is stays unseen."""
 
     def external_ids(self, entity: str, connection: str, golden_ids: Iterable[UUID]) -> Mapping[UUID, Sequence[str]]:
         return crosswalk.external_ids(self.tx, entity, connection, golden_ids)
@@ -46,4 +48,4 @@ class HubView:
         return agreed.get(self.tx, entity, connection, golden_ids)
 
     def by_keys(self, entity: str, kind: str, values: Iterable[str]) -> Mapping[str, Sequence[UUID]]:
-        return crosswalk.find_by_keys(self.tx, entity, kind, values)
+        return crosswalk.find_by_keys(self.tx, entity, kind, values, self.within)

@@ -1,6 +1,6 @@
 """Finds the golden record that a newly met record is, by the keys it brings. Rules: `matching/`."""
 
-from collections.abc import Set
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,14 +20,22 @@ class Found:
     merges: bool = True
 
 
-def match(tx: Transaction, entity: str, connection: str, part: Mapped, taken: Set[UUID]) -> Found | None:
+def match(
+    tx: Transaction,
+    entity: str,
+    connection: str,
+    part: Mapped,
+    taken: Set[UUID],
+    within: Collection[str] | None = None,
+) -> Found | None:
     """The golden record that `part` is, or None if it is new.
 
     A golden record that the connection already knows under another id is no candidate, unless the record says that
     several of its ids may be one thing. What matches several products is no match: a person must say which.
+    `within`: the connections of the same Brightpearl account; what another account knows is no candidate either.
     """
     candidates = {
-        kind: _candidates(tx, entity, connection, part, kind, taken) for kind in {key.kind for key in part.keys}
+        kind: _candidates(tx, entity, connection, part, kind, taken, within) for kind in {key.kind for key in part.keys}
     }
     if entity == "customer":
         return _customer(tx, connection, part, candidates)
@@ -35,9 +43,17 @@ def match(tx: Transaction, entity: str, connection: str, part: Mapped, taken: Se
     return Found(found[0]) if len(found) == 1 else None
 
 
-def _candidates(tx: Transaction, entity: str, connection: str, part: Mapped, kind: str, taken: Set[UUID]) -> list[UUID]:
+def _candidates(
+    tx: Transaction,
+    entity: str,
+    connection: str,
+    part: Mapped,
+    kind: str,
+    taken: Set[UUID],
+    within: Collection[str] | None,
+) -> list[UUID]:
     values = [key.value for key in part.keys if key.kind == kind]
-    found = {each for ids in crosswalk.find_by_keys(tx, entity, kind, values).values() for each in ids}
+    found = {each for ids in crosswalk.find_by_keys(tx, entity, kind, values, within).values() for each in ids}
     if not part.shared:
         known_here = crosswalk.external_ids(tx, entity, connection, found)
         found = {each for each in found - set(taken) if not known_here.get(each)}

@@ -267,7 +267,8 @@ class _Batch:
                 # It may be the same thing as an earlier record of this batch.
                 self._store_begun()
                 known, met = known | met, set()
-            found = match(self.tx, self._entity, self._name, each, set(matched.values())) if keys & known else None
+            taken, family = set(matched.values()), self.configuration.family(self._name)
+            found = match(self.tx, self._entity, self._name, each, taken, family) if keys & known else None
             if found is None and self.source.joins is not None:
                 # Theirs is known under another id here, e.g. a copy that somebody made of the order.
                 self.counts.ignore(self.source.joins.rule)

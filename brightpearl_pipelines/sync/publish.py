@@ -139,6 +139,7 @@ def _plan_batch(
     engine: Engine, tx: Transaction, connection: str, target: Target, rows: Sequence[Golden], result: StepResult
 ) -> None:
     counts = result.counts
+    rows = engine.of_account(tx, connection, rows)
     plan = target.plan(engine.plan_context(tx, engine.configuration.connection(connection)), rows)
     _discard_overtaken(tx, connection, plan)
     versions = {row.id: row.version for row in rows}
