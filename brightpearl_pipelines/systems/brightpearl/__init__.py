@@ -1,6 +1,6 @@
 """Brightpearl: orders, stock, contacts, payments. Facts: the fact sheet brightpearl.md, cited by section."""
 
-from brightpearl_pipelines.systems.brightpearl import customers, order_writes, payments
+from brightpearl_pipelines.systems.brightpearl import customers, order_writes, payments, shipments
 from brightpearl_pipelines.systems.brightpearl.connect import connect
 from brightpearl_pipelines.systems.brightpearl.doctor import examine
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
@@ -13,8 +13,8 @@ SYSTEM = System(
     name="brightpearl",
     settings=BrightpearlSettings,
     connect=connect,
-    streams=STREAMS,
-    sources=SOURCES,
+    streams=(*STREAMS, shipments.STREAM),
+    sources=(*SOURCES, *shipments.SOURCES),
     targets=(customers.TARGET, order_writes.TARGET, payments.TARGET),
     examine=examine,
     webhooks=WEBHOOKS,

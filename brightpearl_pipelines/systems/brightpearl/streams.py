@@ -1,7 +1,7 @@
 """What can be read from Brightpearl, and how changes are found."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,8 @@ def ids_in_set(text: str) -> list[str]:
     return ids
 
 
-def _event_ids(payload: Json) -> Sequence[str]:
+def event_ids(payload: Json) -> Sequence[str]:
+    """The ids that a webhook names (§10.2)."""
     return ids_in_set(str(payload["id"]))
 
 
@@ -62,7 +63,7 @@ async def _changed_ids(
         yield [(str(row[column]), instant(row[filter_name])) for row in rows]
 
 
-def _searched(
+def searched(
     path: str,
     column: str,
     read: Callable[[Session, Sequence[str]], Any],
@@ -111,7 +112,7 @@ async def read_contacts(session: Session, ids: Sequence[str]) -> list[SourceReco
             if str(each) in addresses
         }
         records.append(_record(str(contact["contactId"]), {**contact, "addresses": used}))
-    return _with_missing(records, ids)
+    return with_missing(records, ids)
 
 
 def _record(key: str, payload: dict[str, Any]) -> SourceRecord:
@@ -119,7 +120,7 @@ def _record(key: str, payload: dict[str, Any]) -> SourceRecord:
     return SourceRecord(key, payload, instant(changed) if changed else None)
 
 
-def _with_missing(records: list[SourceRecord], asked: Sequence[str]) -> list[SourceRecord]:
+def with_missing(records: list[SourceRecord], asked: Sequence[str]) -> list[SourceRecord]:
     """Ids that were asked for and not found are gone."""
     found = {record.id for record in records}
     return records + [SourceRecord(each, {}, deleted=True) for each in asked if each not in found]
@@ -140,7 +141,7 @@ async def _products(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     for each in found:
         parts = {part: skus[part] for part in _component_ids(each) if part in skus}
         records.append(_record(str(each["id"]), {**each, "componentSkus": parts} if parts else each))
-    return _with_missing(records, ids)
+    return with_missing(records, ids)
 
 
 def _component_ids(product: Json) -> list[str]:
@@ -150,47 +151,7 @@ def _component_ids(product: Json) -> list[str]:
 
 async def _orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     found = await client_of(session).get_many("order-service/order/{ids}", ids)
-    return _with_missing([_record(str(each["id"]), each) for each in found], ids)
-
-
-# -- goods-out notes ----------------------------------------------------------------------------------------------
-
-
-async def _shipments(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
-    """Notes with the order they belong to and all its other notes: bundles ship when all their parts have (§5.3)."""
-    client = client_of(session)
-    notes: dict[str, Any] = {}
-    for chunk in chunks(ids, IDS_PER_GET):
-        notes |= await client.get_map("warehouse-service/order/*/goods-note/goods-out/{ids}", chunk)
-    order_ids = {str(note["orderId"]) for note in notes.values() if note.get("orderId")}
-    orders = {str(each["id"]): each for each in await client.get_many("order-service/order/{ids}", order_ids)}
-    siblings: dict[str, dict[str, Any]] = {}
-    for key, note in (await client.get_map("warehouse-service/order/{ids}/goods-note/goods-out", order_ids)).items():
-        siblings.setdefault(str(note["orderId"]), {})[key] = note
-    parts = {order_id: _parts_of_bundles(order) for order_id, order in orders.items()}
-    untracked = await _untracked(client, {each for ids in parts.values() for each in ids})
-    records = []
-    for key, note in notes.items():
-        order_id = str(note.get("orderId") or "")
-        payload = {"id": key, "note": note, "order": orders.get(order_id), "notes": siblings.get(order_id, {key: note})}
-        if never_leaving := sorted(parts.get(order_id, set()) & untracked):
-            payload["untracked"] = never_leaving
-        shipped = note.get("status", {}).get("shippedOn") or note.get("createdOn")
-        records.append(SourceRecord(key, payload, instant(shipped)))
-    return _with_missing(records, ids)
-
-
-def _parts_of_bundles(order: Json) -> set[str]:
-    rows: Mapping[str, Json] = order["orderRows"]
-    return {str(row["productId"]) for row in rows.values() if (row.get("composition") or {}).get("bundleChild")}
-
-
-async def _untracked(client: BrightpearlClient, product_ids: set[str]) -> set[str]:
-    """Those of the products that no stock is kept of, bundles left out: they never stand on a goods-out note."""
-    products = await client.get_many("product-service/product/{ids}", product_ids)
-    return {
-        str(each["id"]) for each in products if not each["stock"]["stockTracked"] and not each["composition"]["bundle"]
-    }
+    return with_missing([_record(str(each["id"]), each) for each in found], ids)
 
 
 # -- availability -------------------------------------------------------------------------------------------------
@@ -219,42 +180,29 @@ STREAMS = (
     Stream(
         "customers",
         "customer",
-        _searched("contact-service/contact-search", "contactId", read_contacts, ("createdOn", "updatedOn")),
+        searched("contact-service/contact-search", "contactId", read_contacts, ("createdOn", "updatedOn")),
         read_contacts,
     ),
     Stream(
         "products",
         "product",
-        _searched("product-service/product-search", "productId", _products, ("createdOn", "updatedOn")),
+        searched("product-service/product-search", "productId", _products, ("createdOn", "updatedOn")),
         _products,
-        topics={"product.created": _event_ids, "product.modified": _event_ids, "product.destroyed": _event_ids},
+        topics={"product.created": event_ids, "product.modified": event_ids, "product.destroyed": event_ids},
     ),
     Stream(
         "orders",
         "order",
-        _searched("order-service/order-search", "orderId", _orders, ("createdOn", "updatedOn"), orderTypeId="1"),
+        searched("order-service/order-search", "orderId", _orders, ("createdOn", "updatedOn"), orderTypeId="1"),
         _orders,
-        topics={"order.modified": _event_ids},
-    ),
-    Stream(
-        "shipments",
-        "shipment",
-        _searched(
-            "warehouse-service/goods-note/goods-out-search",
-            "goodsOutNoteId",
-            _shipments,
-            ("shippedOn",),
-            shipped="true",
-        ),
-        _shipments,
-        topics={"goods-out-note.modified.shipped": _event_ids},
+        topics={"order.modified": event_ids},
     ),
     Stream(
         "inventory",
         "stock_level",
         _all_availability,
         _availability,
-        topics={"product.modified.on-hand-modified": _event_ids},
+        topics={"product.modified.on-hand-modified": event_ids},
         snapshot=True,
     ),
 )
