@@ -10,9 +10,10 @@ from typing import Any
 
 import dagster as dg
 
-from brightpearl_pipelines.assets.privacy import SHOWN, VALUES_SHOWN, shown_sentence, shown_tokens
+from brightpearl_pipelines.assets.privacy import SHOWN, VALUES_SHOWN, shown_tokens
 from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.entities.frames import to_frame
+from brightpearl_pipelines.privacy import shown_sentence
 from brightpearl_pipelines.store import calls, dead_letters, goldens, positions, records
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter
