@@ -5,14 +5,16 @@ Each system says for itself, in `systems/<name>/settings.py`, what may be config
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightpearl_pipelines.alerts import budgets
+from brightpearl_pipelines.alerts.settings import AlertSettings, Location, freshness_problems
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.mapping import MappingFileError
 from brightpearl_pipelines.mapping.yaml_lines import YamlFile
@@ -30,6 +32,7 @@ class _File(BaseModel):
 
     connections: dict[str, dict[str, Any]]
     survivorship: dict[str, dict[str, tuple[str, ...]]] = {}
+    alerts: AlertSettings = AlertSettings()
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,13 @@ class Connection:
     @property
     def sandbox_url(self) -> str:
         """Where this connection's emulator listens."""
-        port = sandbox_base_port() + SANDBOX_PORTS[self.system.name]
-        return f"http://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{self.sandbox_base + SANDBOX_PORTS[self.system.name]}"
+
+    @property
+    def sandbox_base(self) -> int:
+        """The base port of the sandbox that this connection's emulator belongs to."""
+        own = self.settings.sandbox
+        return sandbox_base_port() if isinstance(own, bool) else own
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class Configuration:
 
     connections: Mapping[str, Connection]
     survivorship: Mapping[str, Ranking]
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
     def connection(self, name: str) -> Connection:
         """The connection of that name; ConfigurationError, naming those that exist, if there is none."""
@@ -63,9 +72,17 @@ class Configuration:
             raise ConfigurationError(f"there is no connection {name!r}; connections.yaml has: {known}") from None
 
     def ranking(self, entity: str, field: str) -> tuple[str, ...]:
-        """The connections in order of authority for a field, most trusted first; empty when nothing was said."""
+        """Connections and systems in order of authority for a field, most trusted first; empty if none are named."""
         rules = self.survivorship.get(entity, {})
         return rules.get(field) or rules.get("*") or ()
+
+    def rank(self, entity: str, field: str, name: str) -> int | None:
+        """The connection's place in that order: by its own name, else by its system's; None when it has none."""
+        ranking = self.ranking(entity, field)
+        for each in (name, self.connections[name].system.name):
+            if each in ranking:
+                return ranking.index(each)
+        return None
 
     def shops_of(self, account: str) -> list[Connection]:
         """The connections that are kept in step with one Brightpearl account."""
@@ -120,8 +137,8 @@ def load_configuration(path: Path | None = None) -> Configuration:
         for each in error.errors():
             place = (*prefix, *each["loc"])
             where = ".".join(str(part) for part in place)
-            # What stands under `auth` may be a secret put in the wrong place.
-            tells = each["type"] not in ("missing", "extra_forbidden") and "auth" not in place
+            # What stands under `auth` or `alerts` may be a secret put in the wrong place.
+            tells = each["type"] not in ("missing", "extra_forbidden") and not {"auth", "alerts"} & {*place}
             found = f" (found {each['input']!r})" if tells else ""
             problems.append(f"{path}:{written.line(place)}: {where}: {each['msg']}{found}")
 
@@ -145,12 +162,14 @@ def load_configuration(path: Path | None = None) -> Configuration:
     problems += _dangling(file, connections, path, written)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return Configuration(connections, file.survivorship)
+    return Configuration(connections, file.survivorship, file.alerts)
 
 
 def _dangling(file: _File, connections: Mapping[str, Connection], path: Path, written: YamlFile) -> list[str]:
     """References to connections that do not exist."""
     problems = []
+    for place, what in _unwatchable(file.alerts, connections):
+        problems.append(f"{path}:{written.line(place)}: {'.'.join(str(part) for part in place)}: {what}")
     for name, connection in connections.items():
         account = connection.settings.brightpearl
         if account is not None and file.connections.get(account, {}).get("system") != "brightpearl":
@@ -158,7 +177,18 @@ def _dangling(file: _File, connections: Mapping[str, Connection], path: Path, wr
             problems.append(f"{path}:{line}: connections.{name}.brightpearl: {account!r} is no Brightpearl connection")
     for entity, rules in file.survivorship.items():
         for field, ranked in rules.items():
-            for unknown in sorted(set(ranked) - file.connections.keys()):
+            for unknown in sorted(set(ranked) - file.connections.keys() - SYSTEMS.keys()):
                 line = written.line(("survivorship", entity, field))
-                problems.append(f"{path}:{line}: survivorship.{entity}.{field}: there is no connection {unknown!r}")
+                problems.append(
+                    f"{path}:{line}: survivorship.{entity}.{field}: there is no connection or system {unknown!r}"
+                )
     return problems
+
+
+def _unwatchable(alerts: AlertSettings, connections: Mapping[str, Connection]) -> Iterator[tuple[Location, str]]:
+    """What alerts and budgets name and nobody has: (place in the file, what is wrong)."""
+    systems = [connection.system for connection in connections.values()]
+    entities = {each.entity for system in systems for each in (*system.streams, *system.targets)}
+    yield from alerts.problems(connections, entities)
+    for name, connection in connections.items():
+        yield from freshness_problems(name, connection.settings, budgets.names(connection.system))

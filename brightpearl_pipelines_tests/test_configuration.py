@@ -59,7 +59,9 @@ def test_a_shop_of_no_account_is_told(tmp_path: Path) -> None:
 
 def test_an_authority_that_is_no_connection_is_told(tmp_path: Path) -> None:
     path = changed(tmp_path, ("phone: [bigcommerce, brightpearl]", "phone: [bigcommerce, salesforce]"))
-    with pytest.raises(ConfigurationError, match=r"survivorship\.customer\.phone: there is no connection 'salesforce'"):
+    with pytest.raises(
+        ConfigurationError, match=r"survivorship\.customer\.phone: there is no connection or system 'salesforce'"
+    ):
         load_configuration(path)
 
 

@@ -130,6 +130,8 @@ class _Batch:
     unstored: list[tuple[UUID, Mapped]] = field(default_factory=list)
     """New golden records that are not in the store yet, and what they begin with."""
     claims: list[Linked] = field(default_factory=list)
+    as_of: datetime | None = None
+    """When what is merged now was true at the source."""
     linked_only: set[str] = field(default_factory=set)
     """External ids that are known to be a golden record, whose content they may not change."""
 
@@ -325,6 +327,7 @@ class _Batch:
         if base is not None and _older(part.as_of, base):
             self.counts.ignore("older_view")
             return
+        self.as_of = part.as_of
         present = self.fresh.get(key) or existing.get(key)
         content, origin = dict(present.content if present else {}), dict(present.origin if present else {})
         for name, value in part.content.items():
@@ -344,7 +347,7 @@ class _Batch:
         empty = name not in content or ours in ("", None, [], {})
         others_changed_it = rival is not None and rival != self._name and (base is None or ours != base.get(name))
         if rival is not None and others_changed_it and not empty and value not in ("", None):
-            if not self._wins(name, rival):
+            if not self._wins(key, name, rival):
                 conflicts.record(self.tx, self._entity, key, name, rival, ours, self._name, value)
                 return
             conflicts.record(self.tx, self._entity, key, name, self._name, value, rival, ours)
@@ -352,11 +355,16 @@ class _Batch:
             return  # never having said anything is not the wish to blank a field
         content[name], origin[name] = value, self._name
 
-    def _wins(self, name: str, rival: str | None) -> bool:
-        ranking = self.configuration.ranking(self._entity, name)
-        if self._name in ranking and rival in ranking:
-            return ranking.index(self._name) < ranking.index(rival)
-        return True
+    def _wins(self, key: UUID, name: str, rival: str) -> bool:
+        ours = self.configuration.rank(self._entity, name, self._name)
+        theirs = self.configuration.rank(self._entity, name, rival) if rival in self.configuration.connections else None
+        if ours is None or theirs is None:
+            return True
+        if ours != theirs or rival == self._name:
+            return ours < theirs
+        # Two shops of the same authority: who saw it last knows best, whichever was read first.
+        base = agreed.get(self.tx, self._entity, rival, [key]).get(key)
+        return base is None or not _older(self.as_of, base)
 
     def _link(self, mapped: Sequence[Mapped], links: Mapping[str, UUID]) -> None:
         crosswalk.link(

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from brightpearl_pipelines.alerts.settings import Budget
 from brightpearl_pipelines.clock import Clock
 from brightpearl_pipelines.http.client import Api
 from brightpearl_pipelines.matching import MatchKey
@@ -29,9 +30,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     system: str
-    sandbox: bool = False
+    sandbox: bool | Annotated[int, Field(gt=0, lt=65530)] = False
+    """True: the local emulators; a number: those of a sandbox of its own, served with this base port."""
     brightpearl: str | None = None
     """The Brightpearl account that this connection is kept in step with; None for such an account itself."""
+    freshness: dict[str, Budget] = {}
+    """How old a stream or a target may get before people are told, by its name; see `alerts.budgets`."""
 
     def tables(self) -> Tables:
         """The lookup tables that mappings of this system may use, by name."""

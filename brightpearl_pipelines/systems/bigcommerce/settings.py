@@ -40,6 +40,10 @@ class BigCommerceSettings(Settings):
     restock: Literal["none", "metafield"] = "none"
     """Whether the shop is told when more of a SKU is expected: by a metafield of the variant, which themes may show."""
     order_statuses: dict[str, OrderStatus]
+    returned_goods: Literal["none", "restock"] = "none"
+    """Whether goods that the shop refunds come back to the warehouse they left: its refunds do not say (§2.8)."""
+    authorisation_days: Annotated[int, Field(gt=0)] = 7
+    """How long the payment provider keeps an authorisation; the shop does not say, Brightpearl must be told (§9.2)."""
     progress_statuses: dict[OrderStatus, int] = Field(default_factory=dict)
     """Our word for where Brightpearl has an order: the status id that the shop is given; others are not written."""
 
@@ -57,7 +61,7 @@ class BigCommerceSettings(Settings):
 
     @model_validator(mode="after")
     def _somewhere(self) -> "BigCommerceSettings":
-        if self.sandbox == (self.auth is not None):
+        if bool(self.sandbox) == (self.auth is not None):
             raise ValueError("a connection has either `sandbox: true` or `auth:`")
         return self
 

@@ -58,7 +58,7 @@ class BrightpearlSettings(Settings):
 
     @model_validator(mode="after")
     def _complete(self) -> "BrightpearlSettings":
-        if self.sandbox == (self.auth is not None):
+        if bool(self.sandbox) == (self.auth is not None):
             raise ValueError("a connection has either `sandbox: true` or `auth:`")
         missing = [kind.value for kind in LineKind if kind not in self.nominal_codes]
         if missing:
