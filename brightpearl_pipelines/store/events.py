@@ -20,12 +20,13 @@ def add(tx: Transaction, event: Event) -> bool:
     """Keep the event; False when one with this (connection, key) was kept before. `id` and `arrivals` are ignored.
 
     One that comes again is pending again: it may be the second of two changes that share a key, and looking once too
-    often changes nothing.
+    often changes nothing. It then counts as received when it came again.
     """
     row = tx.connection.execute(
         "INSERT INTO sync.event AS e (connection, key, topic, payload, subjects, received_at) "
         "VALUES (%s, %s, %s, %s, %s, %s) "
-        "ON CONFLICT (connection, key) DO UPDATE SET arrivals = e.arrivals + 1, done = false RETURNING arrivals",
+        "ON CONFLICT (connection, key) DO UPDATE SET arrivals = e.arrivals + 1, done = false, "
+        "received_at = CASE WHEN e.done THEN excluded.received_at ELSE e.received_at END RETURNING arrivals",
         (
             event.connection,
             event.key,

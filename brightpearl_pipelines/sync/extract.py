@@ -42,6 +42,14 @@ def consumer(connection: str, stream: Stream) -> str:
     return f"extract:{connection}:{stream.name}"
 
 
+def looked(connection: str, stream: Stream) -> str:
+    """The name of the trace of the last look to the end, whether it found anything or not.
+
+    Of what says what changed, a look at the changes counts, and not one at webhooks alone: hooks may be dead.
+    """
+    return f"looked:{connection}:{stream.name}"
+
+
 async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scope, counts: Counts) -> None:
     with engine.transaction() as tx:
         position = positions.get(tx, consumer(session.connection, stream))
@@ -52,6 +60,9 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
         ids = {each for event in hints for each in system.ids_named(event.topic, event.payload)}
         if hints:
             await _named(engine, session, stream, sorted(ids), counts, hints)
+        if stream.snapshot and stream.topics:
+            with engine.transaction() as tx:
+                positions.move(tx, looked(session.connection, stream))
         return
     since = scope.since or (position.watermark - stream.overlap if position.watermark else None)
     await _window(engine, session, stream, Window(since), counts, moves=True)
@@ -62,6 +73,7 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
     with engine.transaction() as tx:
         # The token says that the stream was read to its end once; a snapshot has no watermark to say so.
         positions.move(tx, consumer(session.connection, stream), token="read")  # noqa: S106 - not a secret
+        positions.move(tx, looked(session.connection, stream))
         events.finish(tx, hints)
 
 

@@ -54,6 +54,11 @@ async def reconcile_inventory(engine: Engine, scope: Scope) -> Counts:
     return counts
 
 
+def figures_consumer(account: str) -> str:
+    """The name under which is kept how far an account's figures were taken into the stock levels."""
+    return f"{ENTITY}:figures:{account}"
+
+
 def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Golden]) -> None:
     """Note what shop orders promise: called with each order golden that changed, within the same transaction."""
     moved: set[str] = set()
@@ -117,7 +122,7 @@ class _Dirty:
             positions.move(self.tx, name, version=version)
 
     def _figures_after(self) -> set[UUID]:
-        name = f"{ENTITY}:figures:{self.account}"
+        name = figures_consumer(self.account)
         version, found = positions.get(self.tx, name).version, set[str]()
         while rows := records.after(self.tx, self.account, STREAM, version, RECORDS_A_TIME):
             found |= {row.id for row in rows}
