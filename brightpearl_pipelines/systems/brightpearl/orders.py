@@ -12,13 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.entities.models import LineKind, Order, OrderLine, OrderStatus
-from brightpearl_pipelines.entities.money import minor_unit
 from brightpearl_pipelines.mapping import MappingErrors
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Record
 from brightpearl_pipelines.systems.brightpearl.customers import create_key as customer_create_key
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.brightpearl.sources import MAPPINGS
-from brightpearl_pipelines.systems.contract import Plan, PlanContext, Settings
+from brightpearl_pipelines.systems.brightpearl.tax import NoSuchRateError, tax_code, untaxed_code
+from brightpearl_pipelines.systems.contract import Plan, PlanContext, Settings, cancel_key
 
 EDITABLE = ("lines", "total_net", "total_tax", "delivery", "billing", "currency")
 """What of an order must not have changed since it was imported."""
@@ -38,7 +38,7 @@ def create_key(shop: str, number: str) -> str:
     return f"order:{shop}:{number}"
 
 
-class _HoldError(Exception):
+class HoldError(Exception):
     """This order cannot go as it is."""
 
     def __init__(
@@ -80,7 +80,7 @@ class _Planner:
             creation = made.get(create_key(_shop(row), row.content["number"]))
             try:
                 self._one(row, creation, agreed.get(row.id), references)
-            except _HoldError as hold:
+            except HoldError as hold:
                 self.held.append(self._letter(row, hold))
         return Plan(self.deliveries, self.held, self.ignored, self.superseded, self.renewed)
 
@@ -99,7 +99,7 @@ class _Planner:
         elif status in WAITING:
             self.ignored[row.id] = WAITING[status]
         elif status in (OrderStatus.SHIPPED, OrderStatus.PARTIALLY_SHIPPED):
-            raise _HoldError(
+            raise HoldError(
                 "shipped_before_import",
                 f"order {row.content['number']} was shipped in the shop before it reached Brightpearl",
                 "Enter it in Brightpearl by hand if it is to be booked there, then discard this letter.",
@@ -112,7 +112,7 @@ class _Planner:
 
     def _refunded(self, row: Golden, *, exists: bool) -> None:
         """The shop shows the whole order as refunded; `exists`: it was sent to Brightpearl."""
-        raise _HoldError(
+        raise HoldError(
             "refunded_after_import" if exists else "refunded_before_import",
             f"order {row.content['number']} was refunded in the shop",
             "Book the refund in Brightpearl, or cancel the order there, then discard this letter.",
@@ -123,7 +123,18 @@ class _Planner:
             self.ignored[row.id] = "cancelled_before_import"
             return
         shop, number = _shop(row), row.content["number"]
-        self.superseded += [(row.id, "reserve"), *((each, "record") for each in self._payments(row))]
+        self.superseded += [(row.id, kind) for kind in ("reserve", "edit", "note")]
+        self.superseded += [(each, "record") for each in self._payments(row)]
+        if row.content.get("progress") == OrderStatus.CANCELLED:
+            self.ignored[row.id] = "cancelled_in_brightpearl"
+            return
+        if self.context.hub.deliveries(shop, [cancel_key(shop, number)]):
+            raise HoldError(
+                "reopened_in_brightpearl",
+                f"order {number} was cancelled in Brightpearl, the shop followed, and now it is open there again",
+                "Cancel it again in Brightpearl, or give it another status in the shop.",
+                where="progress",
+            )
         if creation.state is DeliveryState.PENDING:
             self.superseded.append((row.id, "create"))
             self.ignored[row.id] = "cancelled_before_import"
@@ -140,7 +151,7 @@ class _Planner:
                 "order",
                 row.id,
                 "cancel",
-                f"cancel:{shop}:{number}",
+                cancel_key(shop, number),
                 {"body": body},
                 after=(creation.key,),
             )
@@ -153,7 +164,7 @@ class _Planner:
     def _imported(self, row: Golden, agreed: Mapping[str, Any]) -> None:
         changed = [name for name in EDITABLE if row.content[name] != agreed.get(name, row.content[name])]
         if changed:
-            raise _HoldError(
+            raise HoldError(
                 "edited_after_import",
                 f"order {row.content['number']} was edited in the shop after it was imported: {', '.join(changed)}",
                 "Make the same edit in Brightpearl, then discard this letter.",
@@ -167,7 +178,7 @@ class _Planner:
         body["rows"] = [self._row(line, order, references) for line in order.lines]
         customer = references.customers.get((shop, order.customer_key))
         if customer is None:
-            raise _HoldError(
+            raise HoldError(
                 "reference_not_found",
                 f"the customer of order {order.number} is held or unknown",
                 "Mend the customer's own dead letter; this order then goes by itself.",
@@ -205,7 +216,7 @@ class _Planner:
             body = MAPPINGS["order"].write(order.model_dump(mode="json"), settings.tables())
         except MappingErrors as errors:
             first = errors.errors[0]
-            raise _HoldError(
+            raise HoldError(
                 "invalid_field", str(errors), first.suggestion, where=first.field, value=str(first.value)
             ) from errors
         body["externalRef"] = external_ref(shop, order.number)
@@ -235,7 +246,7 @@ class _Planner:
             row["productId"] = {"$ref": ["product", str(references.product(line, order, self.context.connection))]}
         return row
 
-    def _letter(self, row: Golden, hold: _HoldError) -> DeadLetter:
+    def _letter(self, row: Golden, hold: HoldError) -> DeadLetter:
         return DeadLetter(
             connection=self.context.connection,
             stage="publish",
@@ -306,14 +317,14 @@ class _References:
         if len(found) == 1:
             return found[0]
         if found:
-            raise _HoldError(
+            raise HoldError(
                 "ambiguous_reference",
                 f"order {order.number}: {len(found)} products in Brightpearl have the SKU {line.sku!r}",
                 "Give each product a SKU of its own in Brightpearl, then retry this letter.",
                 where="sku",
                 value=line.sku,
             )
-        raise _HoldError(
+        raise HoldError(
             "reference_not_found",
             f"order {order.number}, line {line.key} ({line.name}): no product in Brightpearl has the SKU {line.sku!r}",
             "Create the product in Brightpearl, or correct its SKU; the order then goes by itself.",
@@ -367,7 +378,7 @@ def _channels(settings: Settings) -> Mapping[str, int]:
 def _code(table: Mapping[str, int], key: str, name: str, where: str) -> int:
     if key in table:
         return table[key]
-    raise _HoldError(
+    raise HoldError(
         "unmapped_value",
         f"{where} is {key!r}, which connections.yaml does not map ({name})",
         f"Add {key!r} to {name} in connections.yaml, then retry this letter.",
@@ -377,27 +388,20 @@ def _code(table: Mapping[str, int], key: str, name: str, where: str) -> int:
 
 
 def _tax_code(line: OrderLine, order: Order, settings: BrightpearlSettings) -> str:
-    """The code of the rate that gives this tax. The shop's amounts are kept as they are; the code only names them.
-
-    Several rates can give the same pennies on a small amount; then the one that comes nearest counts.
-    """
-    unit = minor_unit(order.currency)
-    if line.kind is LineKind.ROUNDING or line.net == 0:
-        rate = Decimal(0)
-        return settings.tax_codes.get(rate) or next(iter(settings.tax_codes.values()))
-    slack = unit * max(line.quantity, 2)  # each unit's tax was rounded, perhaps
-    misses = {code: abs(line.net * rate / 100 - line.tax) for rate, code in settings.tax_codes.items()}
-    code = min(misses, key=lambda each: misses[each])
-    if misses[code] > slack:
-        found = (line.tax / line.net * 100).quantize(Decimal("0.01"))
-        raise _HoldError(
+    """The code that names this tax; rounding is not taxed."""
+    if line.kind is LineKind.ROUNDING:
+        return untaxed_code(settings.tax_codes)
+    try:
+        return tax_code(line.net, line.tax, line.quantity, order.currency, settings.tax_codes)
+    except NoSuchRateError as error:
+        raise HoldError(
             "unmapped_value",
-            f"order {order.number}, line {line.key}: tax {line.tax} on {line.net} is {found} %, which no tax code has",
+            f"order {order.number}, line {line.key}: tax {line.tax} on {line.net} is {error.rate} %, which no tax code "
+            "has",
             "Add the rate to tax_codes in connections.yaml, then retry this letter.",
             where="tax",
-            value=str(found),
-        )
-    return code
+            value=str(error.rate),
+        ) from error
 
 
 def _on_hand(record: Record) -> dict[str, int]:
