@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brightpearl_pipelines.entities.models import OrderStatus
+from brightpearl_pipelines.systems.bigcommerce.carriers import Carrier
 from brightpearl_pipelines.systems.bigcommerce.pools import KeptBack, Pool, Units, named_twice, with_warehouses
 from brightpearl_pipelines.systems.contract import Settings, Tables
 
@@ -39,6 +40,8 @@ class BigCommerceSettings(Settings):
     """In place of `warehouses` and `location`, where the shop's stock lives in several locations."""
     restock: Literal["none", "metafield"] = "none"
     """Whether the shop is told when more of a SKU is expected: by a metafield of the variant, which themes may show."""
+    carriers: dict[str, Carrier] = Field(default_factory=dict)
+    """Brightpearl's shipping method id: who carries the parcel, as the shop is told; others go without a carrier."""
     order_statuses: dict[str, OrderStatus]
     returned_goods: Literal["none", "restock"] = "none"
     """Whether goods that the shop refunds come back to the warehouse they left: its refunds do not say (§2.8)."""
