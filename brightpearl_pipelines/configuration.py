@@ -188,7 +188,8 @@ def _dangling(file: _File, connections: Mapping[str, Connection], path: Path, wr
 def _unwatchable(alerts: AlertSettings, connections: Mapping[str, Connection]) -> Iterator[tuple[Location, str]]:
     """What alerts and budgets name and nobody has: (place in the file, what is wrong)."""
     systems = [connection.system for connection in connections.values()]
-    entities = {each.entity for system in systems for each in (*system.streams, *system.targets)}
+    read = {stream.entity for system in systems for stream in system.streams}
+    entities = read | {target.entity for system in systems for target in system.targets}
     yield from alerts.problems(connections, entities)
     for name, connection in connections.items():
         yield from freshness_problems(name, connection.settings, budgets.names(connection.system))
