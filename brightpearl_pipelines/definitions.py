@@ -6,6 +6,8 @@ Loading reads that one file. It opens no database, calls no system, and needs no
 import dagster as dg
 
 from brightpearl_pipelines.assets import all_assets
+from brightpearl_pipelines.assets.report_store import REPORTS_IO, reports_io_manager
+from brightpearl_pipelines.assets.reports import report_assets, report_checks
 from brightpearl_pipelines.checks import schema_checks
 from brightpearl_pipelines.configuration import Configuration, load_configuration
 from brightpearl_pipelines.jobs import housekeeping, sync_jobs
@@ -26,12 +28,12 @@ def build_defs(
         configuration = load_configuration()
     assets = all_assets(configuration)
     return dg.Definitions(
-        assets=assets,
-        asset_checks=schema_checks(),
+        assets=[*assets, *report_assets(configuration)],
+        asset_checks=[*schema_checks(), *report_checks()],
         jobs=[*sync_jobs(), housekeeping],
         sensors=[changes_sensor(configuration, assets)],
         schedules=SCHEDULES,
-        resources={"sync": sync or SyncResource(), "scope": ScopeConfig()},
+        resources={"sync": sync or SyncResource(), "scope": ScopeConfig(), REPORTS_IO: reports_io_manager},
         # A process of its own for each step would cost two seconds an asset; all of them wait for the network anyway.
         executor=dg.in_process_executor,
     )

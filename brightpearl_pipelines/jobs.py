@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what define_asset_job returns has no public name
 
 CHANGES_JOB = "sync_changes"
 FULL_JOB = "full_sync"
+REPORT_JOB = "report"
 HOUSEKEEPING_JOB = "housekeeping"
 PER_ENTITY = {
     "sync_products": ("products",),
@@ -27,6 +28,8 @@ PER_ENTITY = {
     "sync_inventory": ("inventory",),
 }
 """Job: the groups of assets that it takes."""
+SYNCED = dg.AssetSelection.all() - dg.AssetSelection.groups("reports")
+"""What is kept in step. Reports have a job of their own: a run on changes must not wait for them."""
 WEBHOOK, SWEEP, NIGHTLY = "webhook", "sweep", "nightly"
 RUNS_AT_ONCE = 500
 
@@ -41,7 +44,7 @@ def sync_jobs() -> list["UnresolvedAssetJobDefinition"]:
     return [
         _job(
             CHANGES_JOB,
-            dg.AssetSelection.all(),
+            SYNCED,
             "Everything that changed anywhere since the last run, all the way from the systems to the systems. "
             "The sensor and the five-minute schedule start it.",
         ),
@@ -55,11 +58,17 @@ def sync_jobs() -> list["UnresolvedAssetJobDefinition"]:
         ),
         _job(
             FULL_JOB,
-            dg.AssetSelection.all(),
+            SYNCED,
             "All that changed, and besides, in full, what cannot say whether it changed, such as stock. Leaves a "
             "quarter of each account's API limit to the runs on changes.",
             reach=LaunchReach.everything,
             lane="full",
+        ),
+        dg.define_asset_job(
+            REPORT_JOB,
+            dg.AssetSelection.groups("reports"),
+            description="Ties out the books of a day: what shops and Brightpearl have of it, and why they differ.",
+            tags={LANE_TAG: "reports"},
         ),
     ]
 

@@ -5,7 +5,7 @@ https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-asset
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -19,6 +19,11 @@ DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="
 def today() -> str:
     """The key of the partition that runs on changes are recorded under."""
     return datetime.now(UTC).date().isoformat()
+
+
+def yesterday() -> str:
+    """The key of the last partition that is over."""
+    return (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 
 
 def keys_of(days: Iterable[date]) -> list[str]:

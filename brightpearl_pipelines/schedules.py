@@ -12,10 +12,11 @@ from brightpearl_pipelines.jobs import (
     FULL_JOB,
     HOUSEKEEPING_JOB,
     NIGHTLY,
+    REPORT_JOB,
     SWEEP,
     run_config,
 )
-from brightpearl_pipelines.partitions import today
+from brightpearl_pipelines.partitions import today, yesterday
 from brightpearl_pipelines.resources import LaunchReach
 from brightpearl_pipelines.sensors import UNFINISHED
 
@@ -46,6 +47,32 @@ def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipRea
     return _unless_under_way(context, FULL_JOB, NIGHTLY, LaunchReach.everything)
 
 
+@dg.schedule(
+    name="report_today",
+    job_name=REPORT_JOB,
+    cron_schedule="20 * * * *",
+    default_status=RUNNING,
+    description="Every hour: the books of today, tied out.",
+)
+def report_today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """What was placed since the last full hour is there twenty minutes later, as a rule."""
+    del context
+    return dg.RunRequest(partition_key=today(), tags={TRIGGER_TAG: SWEEP})
+
+
+@dg.schedule(
+    name="report_yesterday",
+    job_name=REPORT_JOB,
+    cron_schedule="0 4 * * *",
+    default_status=RUNNING,
+    description="At 04:00 UTC, after the nightly run: the books of yesterday, tied out.",
+)
+def report_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """The day is over, and the nightly run has read what is left of it."""
+    del context
+    return dg.RunRequest(partition_key=yesterday(), tags={TRIGGER_TAG: NIGHTLY})
+
+
 HOUSEKEEPING = dg.ScheduleDefinition(
     name="housekeeping_nightly",
     job_name=HOUSEKEEPING_JOB,
@@ -64,4 +91,4 @@ def _unless_under_way(
     return dg.RunRequest(partition_key=today(), run_config=run_config(reach), tags={TRIGGER_TAG: trigger})
 
 
-SCHEDULES = (sweep, nightly, HOUSEKEEPING)
+SCHEDULES = (sweep, nightly, report_today, report_yesterday, HOUSEKEEPING)
