@@ -10,6 +10,8 @@ from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
 from brightpearl_pipelines.store.types import Delivery, Golden, Json
 from brightpearl_pipelines.systems.brightpearl.client import BrightpearlClient, Message, wire_instant
 from brightpearl_pipelines.systems.brightpearl.customers import answer_for, find_nothing
+from brightpearl_pipelines.systems.brightpearl.order_edit_writes import emptied, send_edit
+from brightpearl_pipelines.systems.brightpearl.order_note_writes import find_note, send_note
 from brightpearl_pipelines.systems.brightpearl.orders import plan
 from brightpearl_pipelines.systems.brightpearl.streams import client_of
 from brightpearl_pipelines.systems.contract import (
@@ -118,7 +120,7 @@ def _to_reserve(order: Json, tracked: set[str]) -> list[dict[str, Any]]:
             "quantity": int(Decimal(row["quantity"]["magnitude"])),
         }
         for row_id, row in sorted(rows.items(), key=lambda each: int(each[0]))
-        if str(row.get("productId")) in tracked
+        if str(row.get("productId")) in tracked and Decimal(row["quantity"]["magnitude"])
     ]
 
 
@@ -252,7 +254,7 @@ async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mappin
             "amount": Decimal(total["total"]),
         }
         for row_id, row in order["orderRows"].items():
-            if (row.get("composition") or {}).get("bundleChild"):
+            if (row.get("composition") or {}).get("bundleChild") or emptied(row):
                 continue
             value = row["rowValue"]
             amounts = (Decimal(value["rowNet"]["value"]), Decimal(value["rowTax"]["value"]))
@@ -271,6 +273,8 @@ TARGET = Target(
         Write("create", send_create, find_create, links=True),
         Write("reserve", send_reserve, find_nothing, settles=True),
         Write("cancel", send_cancel, find_nothing),
+        Write("edit", send_edit, find_nothing),
+        Write("note", send_note, find_note),
     ),
     Comparison(expect, observe),
 )

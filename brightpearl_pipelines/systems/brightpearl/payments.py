@@ -8,7 +8,7 @@ from brightpearl_pipelines.mapping import MappingErrors
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json
 from brightpearl_pipelines.systems.brightpearl.client import IDS_PER_GET, Message
 from brightpearl_pipelines.systems.brightpearl.customers import answer_for
-from brightpearl_pipelines.systems.brightpearl.orders import create_key
+from brightpearl_pipelines.systems.brightpearl.order_parts import create_key
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.brightpearl.sources import MAPPINGS
 from brightpearl_pipelines.systems.brightpearl.streams import client_of
