@@ -28,6 +28,11 @@ PATIENCE = timedelta(seconds=15)
 VERSION = "_version"
 """Kept in a delivery's payload: the version of the golden record that it was made from."""
 
+IN_PART = "agreed_in_part"
+"""In place of `agreed` in a delivery's payload: fields that are added to what is agreed already."""
+WRITTEN = "_written"
+"""Kept beside them: when. What was read of the target before that is older than what is agreed."""
+
 
 def made_from(delivery: Delivery, version: int) -> Delivery:
     """The delivery, knowing the version of the golden record that it was made from."""
@@ -93,7 +98,14 @@ async def _find(engine: Engine, session: Session, write: Write, unsure: Sequence
                 deliveries.unsure(tx, delivery.id, "not visible yet", delivery.sent_at + write.lag)
                 settled.add(delivery.key)
         _record(tx, write, list(found.values()), counts, now)
+    _note_read_back(engine, session.connection, write, list(found.values()))
     return settled
+
+
+def _note_read_back(engine: Engine, connection: str, write: Write, answers: Sequence[Answer]) -> None:
+    ids = {answer.read_back for answer in answers if answer.read_back is not None}
+    if write.reads_back is not None and ids:
+        engine.to_read_back.setdefault((connection, write.reads_back), set()).update(ids)
 
 
 async def _send(engine: Engine, session: Session, write: Write, ready: Sequence[Delivery], counts: Counts) -> None:
@@ -112,6 +124,7 @@ async def _send(engine: Engine, session: Session, write: Write, ready: Sequence[
     now = engine.clock.now()
     with engine.transaction() as tx:
         _record(tx, write, answers, counts, now)
+    _note_read_back(engine, session.connection, write, answers)
     engine.tell(f"delivered {write.kind}", len(answers))
 
 
@@ -197,14 +210,17 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
         return
     connection, entity = answers[0].delivery.connection, answers[0].delivery.entity
     held: dict[UUID, Json] = {}
+    parts = {answer.delivery.golden_id for answer in answers if IN_PART in answer.delivery.payload}
+    before = agreed.get(tx, entity, connection, parts)
+    deliveries.confirm(tx, [(each.delivery.id, each.external_id, each.body) for each in answers])
     for answer in answers:
         delivery = answer.delivery
-        deliveries.confirm(tx, delivery.id, answer.external_id, answer.body)
-        if write.settles:
-            commitments.settle(tx, delivery.golden_id, now)
         kept: Json | None = answer.agreed or delivery.payload.get("agreed")
         if kept is not None:
             held[delivery.golden_id] = kept
+        elif IN_PART in delivery.payload:
+            present = held.get(delivery.golden_id) or before.get(delivery.golden_id, {})
+            held[delivery.golden_id] = {**present, **delivery.payload[IN_PART], WRITTEN: now.isoformat()}
     named = [
         (connection, each.external_id, each.delivery.golden_id) for each in answers if each.external_id is not None
     ]
@@ -217,6 +233,9 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
     dead_letters.resolve(tx, connection, "deliver", entity, [each.delivery.key for each in answers])
     dead_letters.release_waiting(tx, {token(entity, connection, str(each.delivery.golden_id)) for each in answers})
     _renew_overtaken(tx, entity, [each.delivery for each in answers])
+    if write.settles:
+        # Last, as where orders are merged: golden records first, promises then, or the two would wait for each other.
+        commitments.settle(tx, [each.delivery.golden_id for each in answers], now)
     counts.created += len(named)
     counts.updated += len(answers) - len(named)
 

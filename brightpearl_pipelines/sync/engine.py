@@ -51,6 +51,8 @@ class Engine:
         self._sessions: dict[str, Session] = {}
         self._dry: Transaction | None = None
         self._progress = progress
+        self.to_read_back: dict[tuple[str, str], set[str]] = {}
+        """(connection, stream) of records that writes of this run made or changed, until they are read."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,4 +132,5 @@ class Engine:
         account = connection.settings.brightpearl or connection.name
         shops = {each.name: each.settings for each in self.configuration.shops_of(account)}
         hub = HubView(tx, self.configuration.family(connection.name))
-        return PlanContext(connection.name, connection.settings, shops, hub, self.clock.now())
+        ranking = self.configuration.ranking
+        return PlanContext(connection.name, connection.settings, shops, hub, self.clock.now(), ranking)

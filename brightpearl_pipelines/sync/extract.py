@@ -12,6 +12,7 @@ from brightpearl_pipelines.store import crosswalk, events, positions, records
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Event
 from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.sync.follow import follow
 from brightpearl_pipelines.sync.scope import Counts, Reach, Scope
 from brightpearl_pipelines.systems.contract import Session, Stream, Window
 from brightpearl_pipelines.systems.paging import chunks
@@ -26,7 +27,12 @@ async def extract(engine: Engine, connection: str, stream: Stream, scope: Scope)
     before = engine.calls(connection)
     async with engine.alone(consumer(connection, stream)):
         session = await engine.session(connection)
-        if scope.ids:
+        if stream.follows is not None:
+            await follow(engine, session, stream, stream.follows, consumer(connection, stream), scope, counts)
+            if not scope.repair:
+                with engine.transaction() as tx:
+                    positions.move(tx, looked(connection, stream))
+        elif scope.ids:
             await _named(engine, session, stream, scope.ids, counts, ())
         elif scope.day is not None and not stream.snapshot:
             seen = await _window(engine, session, stream, scope.window() or Window(), counts, moves=False)

@@ -53,8 +53,9 @@ async def merge(engine: Engine, entity: str, scope: Scope) -> Counts:
             if source.entity == entity
         ]
         # What only joins golden records comes after all that may begin them.
+        met: dict[str, set[str]] = {}
         for connection, source in sorted(sources, key=lambda each: each[1].joins is not None):
-            _merge_source(engine, connection, source, scope, counts)
+            _merge_source(engine, connection, source, scope, counts, met.setdefault(connection.name, set()))
     return counts
 
 
@@ -64,15 +65,26 @@ def consumer(connection: str, source: Source) -> str:
     return f"merge:{source.entity}:{connection}:{source.stream}{joining}"
 
 
-def _merge_source(engine: Engine, connection: Connection, source: Source, scope: Scope, counts: Counts) -> None:
+def _merge_source(
+    engine: Engine, connection: Connection, source: Source, scope: Scope, counts: Counts, met: set[str]
+) -> None:
+    """`met`: external ids that this merge met for the first time; what joins them may have come before them."""
+
     def batch(tx: Transaction, rows: Sequence[Record]) -> None:
-        _Batch(engine.configuration, connection, source, tx, counts).run(rows)
+        made = _Batch(engine.configuration, connection, source, tx, counts)
+        made.run(rows)
+        met.update(made.met)
         engine.tell(f"mapped {source.entity}", len(rows))
 
     if scope.repair:
         _again(engine, connection.name, source, scope, batch)
     _retried(engine, connection.name, source, batch)
     name = consumer(connection.name, source)
+    if source.joins is not None and met:
+        with engine.transaction() as tx:
+            passed = positions.get(tx, name).version
+            early = records.by_ids(tx, connection.name, source.stream, met).values()
+            batch(tx, [row for row in early if row.version <= passed])
     while True:
         with engine.transaction() as tx:
             offset = positions.get(tx, name).version
@@ -132,6 +144,8 @@ class _Batch:
     claims: list[Linked] = field(default_factory=list)
     as_of: datetime | None = None
     """When what is merged now was true at the source."""
+    met: set[str] = field(default_factory=set)
+    """External ids that were met for the first time."""
     linked_only: set[str] = field(default_factory=set)
     """External ids that are known to be a golden record, whose content they may not change."""
 
@@ -144,6 +158,7 @@ class _Batch:
         self.linked_only |= only - again
         unknown = [each for each in mapped if each.external_id not in known or each.external_id in again]
         links = {**known, **self._match(unknown)}
+        self.met |= links.keys() - known.keys()
         mapped = [each for each in mapped if each.external_id in links]
         crosswalk.relink(self.tx, self._entity, [(self._name, each, links[each]) for each in sorted(again)])
         existing = goldens.by_ids(self.tx, self._entity, set(links.values()))
@@ -168,6 +183,10 @@ class _Batch:
         if not joins:
             agreed.put(self.tx, self._entity, self._name, {key: bases[key] for key in self.fresh})
         self._link(mapped, links)
+        if self._entity == "product" and self.connection.settings.brightpearl:
+            # What the shop has only now was never given its figure.
+            new = {each.content["sku"] for each in mapped if each.external_id in self.met}
+            forget(self.tx, self.connection.settings.brightpearl, self._name, new)
         claim(self.tx, self._entity, self._name, self.claims, self.counts)
 
     @property
@@ -334,7 +353,7 @@ class _Batch:
             self._field(key, name, value, base, content, origin)
         day = part.day or (present.day if present else None)
         self.fresh[key] = Golden(self._entity, key, content, origin, day)
-        bases[key] = {**part.content, AS_OF: part.as_of.isoformat() if part.as_of else None}
+        bases[key] = {**(base or {}), **part.content, AS_OF: part.as_of.isoformat() if part.as_of else None}
 
     def _field(
         self, key: UUID, name: str, value: Any, base: Json | None, content: dict[str, Any], origin: dict[str, str]

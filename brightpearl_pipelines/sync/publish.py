@@ -4,12 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from brightpearl_pipelines.store import crosswalk, dead_letters, deliveries, goldens, positions
+from brightpearl_pipelines.http.errors import TransientError
+from brightpearl_pipelines.store import agreed, conflicts, crosswalk, dead_letters, deliveries, goldens, positions
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Json
 from brightpearl_pipelines.sync.compare import GOLDENS_A_TIME, golden_pages, observe
 from brightpearl_pipelines.sync.deliver import deliver, made_from
 from brightpearl_pipelines.sync.engine import Engine
+from brightpearl_pipelines.sync.extract import extract
+from brightpearl_pipelines.sync.inventory import forget
+from brightpearl_pipelines.sync.merge import merge
 from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepResult
 from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
 
@@ -22,6 +26,7 @@ async def publish(engine: Engine, connection: str, target: Target, scope: Scope)
     result = StepResult("published", connection, target.entity, Counts())
     before = engine.calls(connection)
     async with engine.alone(f"publish:{connection}:{target.entity}"):
+        _reshape(engine, connection, target)
         if scope.compare and target.comparison is not None:
             await _repair(engine, connection, target, target.comparison, scope, result)
         _plan(engine, connection, target, scope, result)
@@ -29,6 +34,8 @@ async def publish(engine: Engine, connection: str, target: Target, scope: Scope)
             await deliver(engine, connection, target, result.counts)
             while _plan_changed(engine, connection, target, result):
                 await deliver(engine, connection, target, result.counts)
+    if not scope.dry_run:
+        await read_back(engine, connection, target)
     result.counts.calls = engine.calls(connection) - before
     return result
 
@@ -44,9 +51,44 @@ async def publish_again(engine: Engine, connection: str, target: Target, ids: Se
         await deliver(engine, connection, target, counts)
 
 
+async def read_back(engine: Engine, connection: str, target: Target) -> None:
+    """Read and map what the writes of this run made in the target, for the later steps that build on it.
+
+    If the target cannot be reached now, the next sweep does it.
+    """
+    system = engine.configuration.connection(connection).system
+    for write in target.writes:
+        ids = engine.to_read_back.pop((connection, write.reads_back or ""), None)
+        if not ids or write.reads_back is None:
+            continue
+        try:
+            await extract(engine, connection, system.stream(write.reads_back), Scope(ids=tuple(sorted(ids))))
+        except TransientError:
+            return
+        await merge(engine, target.entity, Scope())
+
+
 def consumer(connection: str, entity: str) -> str:
     """The name under which the offset of a target is kept."""
     return f"plan:{connection}:{entity}"
+
+
+def _reshape(engine: Engine, connection: str, target: Target) -> None:
+    """Have everything planned again when the settings that shape the writes are not those of the last time."""
+    if target.shaped_by is None:
+        return
+    name = f"shape:{connection}:{target.entity}"
+    shape = target.shaped_by(engine.configuration.connection(connection).settings)
+    with engine.transaction() as tx:
+        before = positions.get(tx, name).token
+    if before is not None and before != shape:
+        for rows in golden_pages(engine, target.entity):
+            with engine.transaction() as tx:
+                # A new version, so that the write has a key of its own.
+                goldens.renew(tx, target.entity, [row.id for row in rows])
+    if before != shape:
+        with engine.transaction() as tx:
+            positions.move(tx, name, token=shape)
 
 
 async def _repair(
@@ -142,7 +184,9 @@ def _plan_batch(
     rows = engine.of_account(tx, connection, rows)
     plan = target.plan(engine.plan_context(tx, engine.configuration.connection(connection)), rows)
     _discard_overtaken(tx, connection, plan)
+    _remember(engine, tx, connection, target.entity, plan)
     versions = {row.id: row.version for row in rows}
+    agreed.put(tx, target.entity, connection, dict.fromkeys(plan.forgotten, {}))
     new = deliveries.plan(tx, [made_from(delivery, versions[delivery.golden_id]) for delivery in plan.deliveries])
     for letter in plan.held:
         dead_letters.hold(tx, letter)
@@ -170,6 +214,21 @@ def _discard_overtaken(tx: Transaction, connection: str, plan: Plan) -> None:
             dead_letters.resolve(tx, connection, "deliver", entity, [key])
     for entity, golden in plan.renewed:
         goldens.renew(tx, entity, [golden])
+
+
+def _remember(engine: Engine, tx: Transaction, connection: str, entity: str, plan: Plan) -> None:
+    """What planning found out about things that are in both places."""
+    if plan.agreed:
+        before = agreed.get(tx, entity, connection, plan.agreed)
+        agreed.put(tx, entity, connection, {key: {**before.get(key, {}), **new} for key, new in plan.agreed.items()})
+    for golden, name, value, winner, lost, loser in plan.conflicts:
+        conflicts.record(tx, entity, golden, name, winner, value, loser, lost)
+    crosswalk.unlink(tx, entity, connection, plan.unlinked)
+    crosswalk.relink(tx, entity, [(connection, external_id, golden) for golden, external_id in plan.linked])
+    account = engine.configuration.connection(connection).settings.brightpearl
+    if entity == "product" and plan.linked and account:
+        found = goldens.by_ids(tx, entity, {golden for golden, _ in plan.linked})
+        forget(tx, account, connection, {each.content["sku"] for each in found.values()})
 
 
 def _change(delivery: Delivery, details: Mapping[UUID, Sequence[tuple[str, Any, Any]]]) -> Change:

@@ -69,6 +69,21 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Follows:
+    """How a stream adds to the records of another of the same connection, as prices do to products.
+
+    It is read for what is new there, so that it costs nothing while nothing is; and, since the system may tell nobody
+    when only the addition changed, for all of it once in a while.
+    """
+
+    stream: str
+    read: Callable[["Session", Sequence[Record]], Awaitable[list[SourceRecord]]]
+    """For at most 1,000 records of the other stream: one record each, under the same id."""
+    again_after: Callable[[Settings], timedelta | None] = lambda _: None
+    """How old the last complete reading may become; None for one that changes only with the other record."""
+
+
+@dataclass(frozen=True)
 class Stream:
     """A collection that the system lets us read."""
 
@@ -84,6 +99,8 @@ class Stream:
     """Webhook topics (prefixes) that hint at this stream, and how their payload names the ids."""
     snapshot: bool = False
     """True when the system cannot say what changed: `changes` then always reads everything."""
+    follows: "Follows | None" = None
+    """Set where the records belong to those of another stream; `changes` is then not asked."""
     suspects: Callable[["Session", datetime], Awaitable[Sequence[MatchKey]]] | None = None
     """Where records vanish or go back without a trace: what, changed since that instant, makes it worth while to look
     again at the records of the golden records that are found by these keys."""
@@ -204,6 +221,8 @@ class Answer:
     suggestion: str = "Read the answer of the target, correct the record or the mapping, then retry the dead letter."
     retry_after: timedelta | None = None
     waiting_for: Sequence[str] = ()
+    read_back: str | None = None
+    """The id of a record, in the stream that `Write.reads_back` names, that is to be read before the step ends."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +243,8 @@ class Write:
     unlinks: bool = False
     """True when a confirmation means that the target no longer has the golden record: what it was called there is
     forgotten."""
+    reads_back: str | None = None
+    """The stream that is read again where answers name a record of it: later steps of the same run build on it."""
     settles: bool = False
     """True when this write's confirmation means that Brightpearl's stock figures now show the order."""
 
@@ -253,10 +274,18 @@ class Plan:
     """(golden id, kind) whose unsent deliveries are overtaken by this plan."""
     renewed: Sequence[tuple[str, UUID]] = ()
     """(entity, golden id) of other records that must be planned again because of this plan."""
-    forgotten: Sequence[UUID] = ()
-    """Golden records of which nothing is agreed any more: the target has stopped to hold what it was given."""
     details: Mapping[UUID, Sequence[tuple[str, Any, Any]]] = field(default_factory=dict)
     """Field diffs for the reader of a dry run: (field, value in the target, value it will get)."""
+    forgotten: Sequence[UUID] = ()
+    """Golden records of which nothing is agreed any more: the target has stopped to hold what it was given."""
+    agreed: Mapping[UUID, Json] = field(default_factory=dict)
+    """Fields that both sides were found to hold in common: the base of later three-way merges."""
+    conflicts: Sequence[tuple[UUID, str, Any, str, Any, str]] = ()
+    """(golden id, field, winning value, its connection, losing value, its connection), to be told to people."""
+    linked: Sequence[tuple[UUID, str]] = ()
+    """(golden id, external id) of what turned out to be a golden record that is known otherwise."""
+    unlinked: Sequence[str] = ()
+    """External ids that the target no longer has."""
 
 
 @dataclass(frozen=True)
@@ -307,6 +336,8 @@ class PlanContext:
     """The connections kept in step with this account, by name; for one of them, itself and its siblings."""
     hub: Hub
     now: datetime
+    ranking: Callable[[str, str], Sequence[str]] = lambda entity, field: ()
+    """Of an entity's field: the connections in order of authority (survivorship in connections.yaml), or none."""
 
 
 # -- webhooks -----------------------------------------------------------------------------------------------------
