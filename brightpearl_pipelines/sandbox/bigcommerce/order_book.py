@@ -232,10 +232,20 @@ def modified(shop: Shop, order: JsonObject, *, tell: bool = True) -> None:
         emit_order(shop, order, "updated")
 
 
-def set_status(shop: Shop, order: JsonObject, status_id: int, *, restock: bool = True) -> None:
+def write_to_customer(shop: Shop, order: JsonObject, shipment_id: int = 0) -> None:
+    """The e-mail about the order's status, if the shop's settings say so; `shipment_id` 0: about the status alone."""
+    if order["status_id"] in shop.settings["emails_on_statuses"]:
+        about = {"order_id": order["id"], "status_id": order["status_id"], "shipment_id": shipment_id}
+        shop.add("customer_emails", {"id": shop.next_id("customer_emails"), **about})
+
+
+def set_status(
+    shop: Shop, order: JsonObject, status_id: int, *, restock: bool = True, by_shipment: bool = False
+) -> None:
     """Change the status; stock moves as the shop's settings say, money never does (§2.6).
 
-    `restock` False: as a refund through the API, which puts nothing back (§8.7).
+    `restock` False: as a refund through the API, which puts nothing back (§8.7). `by_shipment`: the customer hears of
+    it with the shipment.
     """
     previous = order["status_id"]
     if previous == status_id:
@@ -243,6 +253,8 @@ def set_status(shop: Shop, order: JsonObject, status_id: int, *, restock: bool =
     order["status_id"] = status_id
     order["status"] = order["custom_status"] = status_name(status_id)
     emit_status(shop, order, previous)
+    if not by_shipment:
+        write_to_customer(shop, order)
     if status_id in STOCK_RETURNS:
         if restock and shop.inventory_setting("refund_order_stock_adjustment", order["channel_id"]):
             stock.give_back_all(shop, order)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
-from brightpearl_pipelines.sandbox.bigcommerce.order_book import modified, recount, set_status
+from brightpearl_pipelines.sandbox.bigcommerce.order_book import modified, recount, set_status, write_to_customer
 from brightpearl_pipelines.sandbox.bigcommerce.order_shape import ADDRESS_FIELDS
 from brightpearl_pipelines.sandbox.bigcommerce.orders import child_of
 from brightpearl_pipelines.sandbox.bigcommerce.payments import need_order
@@ -94,6 +94,7 @@ def create_shipment(shop: Shop, call: Call) -> Response:
         line["quantity_shipped"] += quantity
     _tell(shop, shipment, "created")
     _after_shipping(shop, order)
+    write_to_customer(shop, order, shipment["id"])
     return json_answer(shipment, 201)
 
 
@@ -163,7 +164,7 @@ def _after_shipping(shop: Shop, order: JsonObject) -> None:
     if complete:
         order["date_shipped"] = rfc2822(shop.now())
     if order["status_id"] not in (COMPLETED, REFUNDED):
-        set_status(shop, order, SHIPPED if complete else PARTIALLY_SHIPPED)
+        set_status(shop, order, SHIPPED if complete else PARTIALLY_SHIPPED, by_shipment=True)
     modified(shop, order)
 
 
@@ -180,7 +181,10 @@ def update_shipment(shop: Shop, call: Call) -> Response:
     _derive(shipment)
     shop.touch()
     _tell(shop, shipment, "updated")
-    modified(shop, need_order(shop, call))
+    order = need_order(shop, call)
+    if shop.settings["shipment_update_emails"]:
+        write_to_customer(shop, order, shipment["id"])
+    modified(shop, order)
     return json_answer(shipment)
 
 

@@ -46,6 +46,11 @@ DEFAULTS: JsonObject = {
     "absolute_event_value": "level",
     # A checkout of the real shop refuses what is not in stock. Replayed orders were placed long ago, so they pass.
     "checkout_requires_stock": False,
+    # §2.7: "customer e-mail by store settings": the statuses that customers are written to about, as ticked in the
+    # control panel. A shipment writes once, about the status that it leads to.
+    "emails_on_statuses": [],
+    # §2.7 does not say whether a changed shipment is told to the customer again.
+    "shipment_update_emails": False,
     # §7.1: a real shop insists on https, port 443. The sandbox's receivers are plain http on loopback.
     "require_https_destination": False,
     # §7.1, unknown: how a second hook of the same scope and destination, and the eleventh of a scope, are refused.
@@ -130,6 +135,7 @@ PARENTS = {
     "order_fees": "order_id",
     "order_messages": "order_id",
     "shipments": "order_id",
+    "customer_emails": "order_id",
     "refunds": "order_id",
     "transactions": "order_id",
     "order_metafields": "resource_id",

@@ -200,6 +200,14 @@ class BrightpearlEmulator(Emulator):
         """
         return self.goods_out.ship(order_id, quantities, tracking=tracking, shipping_method_id=shipping_method_id)
 
+    def take_back(self, note_id: str, *, destroy: bool = False) -> None:
+        """Undo the shipping of a goods-out note, and with `destroy` the note as well; see `GoodsOut.take_back`."""
+        self.goods_out.take_back(note_id, destroy=destroy)
+
+    def correct_tracking(self, note_id: str, tracking: str) -> None:
+        """Type another tracking number into a goods-out note, as a person would in the UI."""
+        self.goods_out.correct_tracking(note_id, tracking)
+
     def open_orders(self) -> list[str]:
         """Ids of sales orders that are not cancelled and have allocated stock left to ship."""
         return self.goods_out.open_orders()

@@ -134,6 +134,35 @@ class GoodsOut:
             self._apply(note, code, self.emulator.clock.now(), WAREHOUSE_STAFF)
         return str(note["goodsOutNoteId"])
 
+    def take_back(self, note_id: str, *, destroy: bool) -> None:
+        """Undo the shipping of a note, and with `destroy` the note as well; the units are on the shelf again.
+
+        Neither the API nor the vendor's help offers it ("the only step which can't be undone is shipping"): it stands
+        for support, or whoever else has more rights. The webhooks are those of a note that is changed or deleted.
+        """
+        note = self._existing(note_id)
+        for moves in note["orderRows"].values():
+            for move in moves:
+                self.emulator.stock.dispatch(move["productId"], note["warehouseId"], -move["quantity"])
+        for name in ("shipped", "shippedOn", "shippedById"):
+            note["status"].pop(name, None)
+        note["status"]["shipped"] = False
+        self.shipped.forget(note["goodsOutNoteId"])
+        order = self.emulator.collection("orders")[str(note["orderId"])]
+        if destroy:
+            self._destroy(note)
+        else:
+            self.emulator.webhooks.raise_event("goods-out-note.modified", note["goodsOutNoteId"])
+        self.emulator.touch()
+        self.emulator.orders.changed(order)
+
+    def correct_tracking(self, note_id: str, tracking: str) -> None:
+        """Type another reference into a note in the UI, shipped or not; by the API that is refused once shipped."""
+        note = self._existing(note_id)
+        note["shipping"]["reference"] = tracking
+        self.emulator.touch()
+        self.emulator.webhooks.raise_event("goods-out-note.modified", note["goodsOutNoteId"])
+
     def _picked(self, order: JsonObject, quantities: dict[str, int] | None) -> JsonObject:
         noted, _ = self.progress(order["id"])
         left = {row_id: count - noted[row_id] for row_id, count in self.emulator.orders.tracked_rows(order).items()}
@@ -337,14 +366,18 @@ class GoodsOut:
         if note["orderId"] != int(order_id):
             raise not_found(f"Cannot find goods out note: {id}")
         self._not_shipped(note)
+        self._destroy(note)
+        self.emulator.orders.changed(self.emulator.collection("orders")[order_id])
+        return DONE
+
+    def _destroy(self, note: JsonObject) -> None:
+        number = note["goodsOutNoteId"]
         for moves in note["orderRows"].values():
             for move in moves:
                 self.emulator.stock.allocate(move["productId"], note["warehouseId"], -move["quantity"])
-        del self.emulator.collection("goods_out_notes")[id]
-        self.by_order[note["orderId"]].remove(note["goodsOutNoteId"])
-        self.emulator.webhooks.raise_event("goods-out-note.destroyed", note["goodsOutNoteId"])
-        self.emulator.orders.changed(self.emulator.collection("orders")[order_id])
-        return DONE
+        del self.emulator.collection("goods_out_notes")[str(number)]
+        self.by_order[note["orderId"]].remove(number)
+        self.emulator.webhooks.raise_event("goods-out-note.destroyed", number)
 
     def post_events(self, call: Call, id: str) -> Reply:
         note = self._existing(id)

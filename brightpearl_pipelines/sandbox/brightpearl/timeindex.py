@@ -22,6 +22,10 @@ class TimeIndex:
         if len(self._places) > 2 * len(self._current) + 1000:
             self._places = sorted((at, key) for key, at in self._current.items())
 
+    def forget(self, number: int) -> None:
+        """It has no instant any more."""
+        self._current.pop(number, None)
+
     def between(self, first: float, last: float) -> list[int]:
         """Ids whose instant lies between both, ends included, oldest first."""
         start = bisect_left(self._places, (first, -1))
