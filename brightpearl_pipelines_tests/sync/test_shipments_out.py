@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from brightpearl_pipelines.sandbox.world import DraftLine, Product
-from brightpearl_pipelines.store import dead_letters
 from brightpearl_pipelines.sync.scope import Reach
 from brightpearl_pipelines_tests.sync.goods import draft, product_line
 
@@ -172,21 +171,6 @@ def test_a_shipment_whose_answer_was_lost_is_there_once(harness, kind):
     assert told(harness, number) == [("ONCE", {"MUG": 1})]
 
 
-def test_a_shipment_that_a_person_entered_in_the_shop_is_held_and_not_doubled(harness):
-    number = imported(harness, ("MUG", 1))
-    line = harness.shop_lines(number)[0]
-    body = {"order_address_id": line["order_address_id"], "items": [{"order_product_id": line["id"], "quantity": 1}]}
-    harness.post_to_shop(f"v2/orders/{number}/shipments", body)
-    ship(harness, number, tracking="TWICE")
-    harness.run(Reach.CHANGES)
-    assert len(harness.shipments(number)) == 1
-    letter = harness.letter(entity="shipment")
-    assert letter.reason == "refused"
-    assert "discard" in letter.suggestion
-    with harness.store.transaction() as tx:
-        dead_letters.discard(tx, letter.id, "entered by hand")
-
-
 def test_parcels_of_other_channels_are_left_out_by_a_named_rule(harness):
     """An order taken by phone: no externalRef, or somebody else's."""
     contact = harness.contacts()[0]["contactId"]
@@ -200,7 +184,7 @@ def test_parcels_of_other_channels_are_left_out_by_a_named_rule(harness):
     harness.mark()
     results = harness.run(Reach.CHANGES)
     (rules,) = [each.counts.ignored for each in results if (each.step, each.entity) == ("mapped", "shipment")]
-    assert rules == {"order_of_no_shop": 1}
+    assert rules == {"order_of_no_shop": 1, "no_shipment_of_a_shop": 1}
     assert [each for each in harness.writes() if "shipments" in each] == []
 
 
