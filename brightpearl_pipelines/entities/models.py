@@ -63,11 +63,45 @@ class Component(Entity):
     quantity: Annotated[int, Field(gt=0)]
 
 
+class Price(Entity):
+    """What one unit costs in a price list; `gross` says that tax is in it."""
+
+    currency: CurrencyCode
+    amount: Annotated[Decimal, Field(ge=0)]
+    gross: bool = False
+
+
+class ProductDetails(Entity):
+    """What a system tells of a product beside it: prices by price list, the names of its brand and categories."""
+
+    prices: dict[str, Price] = {}
+    brand: Text = ""
+    categories: tuple[Text, ...] = ()
+
+
 class Product(Entity):
-    """Something sold under a SKU."""
+    """Something sold under a SKU. Those of one `group` are variants of one thing, told apart by their `options`."""
 
     sku: Required
     name: Text = ""
+    title: Text = ""
+    """The name without the values of the options: what all variants of one thing are called."""
+    description: Text = ""
+    """HTML."""
+    group: Text = ""
+    weight: Annotated[Decimal, Field(ge=0)] | None = None
+    """In kilograms."""
+    tax_rate: Annotated[Decimal, Field(ge=0)] | None = None
+    """In per cent; None where the account's tax codes do not say it."""
+    ean: Text = ""
+    upc: Text = ""
+    mpn: Text = ""
+    isbn: Text = ""
+    categories: tuple[Text, ...] = ()
+    prices: dict[str, Price] = {}
+    """By price list."""
+    custom_fields: dict[str, str] = {}
+    """By code, in words."""
     live: bool = True
     stock_tracked: bool = True
     components: tuple[Component, ...] = ()
@@ -81,16 +115,26 @@ class Product(Entity):
         return bool(self.components)
 
 
+class Arrival(Entity):
+    """Units on their way from a supplier to a warehouse; `at` is None where the purchase order names no day."""
+
+    warehouse: Text
+    at: AwareDatetime | None = None
+    quantity: Annotated[int, Field(gt=0)]
+
+
 class StockLevel(Entity):
     """What the warehouses of one Brightpearl account can still sell of one SKU.
 
     `on_hand` is by warehouse id and already net of allocations (brightpearl.md §8.1); `committed` are units on shop
-    orders that Brightpearl's figures do not show yet.
+    orders that Brightpearl's figures do not show yet, by the shop that took them; `expected` is what open purchase
+    orders bring, earliest first. A bundle is reckoned from its components: `committed` and `expected` are theirs.
     """
 
     sku: Required
     on_hand: dict[str, int]
-    committed: Annotated[int, Field(ge=0)] = 0
+    committed: dict[str, Annotated[int, Field(ge=0)]] = {}
+    expected: tuple[Arrival, ...] = ()
 
 
 class OrderStatus(StrEnum):
@@ -298,6 +342,8 @@ class PurchaseOrderLine(Entity):
 
     key: Required
     sku: Required
+    product: Text = ""
+    """Brightpearl's id of the product: a line keeps it when the SKU is renamed."""
     quantity: Annotated[int, Field(gt=0)]
     received: Annotated[int, Field(ge=0)] = 0
 
