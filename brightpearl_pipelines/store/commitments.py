@@ -12,14 +12,15 @@ from uuid import UUID
 from brightpearl_pipelines.store.database import Transaction, wait_for_turn
 
 
-def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mapping[str, int]) -> None:
+def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mapping[str, int]) -> bool:
     """The order, seen in the connection, promises exactly these units by SKU; an empty mapping withdraws it all.
 
-    Repeating it changes nothing. A settled order stays settled, whatever its quantities become; see `reopen`.
+    Repeating it changes nothing. A settled order stays settled, whatever its quantities become; see `reopen`. Returns
+    whether it promised anything else before.
     """
     wait_for_turn(tx, "commitment")
     promised = {sku: quantity for sku, quantity in quantities.items() if quantity}
-    tx.connection.execute(
+    changed = tx.connection.execute(
         "WITH wanted AS (SELECT sku, quantity FROM unnest(%s::text[], %s::integer[]) AS n (sku, quantity) "
         "UNION ALL SELECT sku, 0 FROM sync.commitment "
         "WHERE order_id = %s AND connection = %s AND quantity > 0 AND sku <> ALL (%s::text[])) "
@@ -41,16 +42,20 @@ def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mappin
             connection,
             tx.clock.now(),
         ),
-    )
+    ).rowcount
+    return changed > 0
 
 
-def settle(tx: Transaction, order_id: UUID, at: datetime) -> None:
-    """The order was reserved in Brightpearl at that instant. The first call counts; a repeat changes nothing."""
+def settle(tx: Transaction, order_ids: Iterable[UUID], at: datetime) -> None:
+    """The orders were reserved in Brightpearl at that instant. The first call counts; a repeat changes nothing."""
+    wanted = list(order_ids)
+    if not wanted:
+        return
     wait_for_turn(tx, "commitment")
     tx.connection.execute(
         "UPDATE sync.commitment SET settled_at = %s, version = nextval('sync.version_seq'), changed_at = %s "
-        "WHERE order_id = %s AND settled_at IS NULL",
-        (at, tx.clock.now(), order_id),
+        "WHERE order_id = ANY(%s) AND settled_at IS NULL",
+        (at, tx.clock.now(), wanted),
     )
 
 
@@ -66,21 +71,36 @@ def reopen(tx: Transaction, order_id: UUID) -> None:
 
 def committed(
     tx: Transaction, connection: str, skus: Iterable[str], fetched_at: Mapping[str, datetime]
-) -> dict[str, int]:
-    """Units by which the figure of each SKU, fetched at that instant, must be reduced; every SKU asked for is named.
+) -> dict[str, dict[str, int]]:
+    """Units by which the figure of each SKU, fetched at that instant, must be reduced, by the shop that promised them;
+    every SKU asked for is named.
 
-    For a SKU without a fetched figure everything that is known counts.
+    The shop is the other connection that knows the order, "" if none does. For a SKU without a fetched figure all that
+    is known counts.
     """
     asked = list(dict.fromkeys(skus))
     rows = tx.connection.execute(
-        "SELECT n.sku, coalesce(sum(c.quantity), 0)::bigint "
+        "SELECT n.sku, coalesce(shop.connection, ''), sum(c.quantity)::bigint "
         "FROM unnest(%s::text[], %s::timestamptz[]) AS n (sku, fetched_at) "
-        "LEFT JOIN sync.commitment AS c ON c.connection = %s AND c.sku = n.sku AND c.quantity > 0 "
-        "AND (c.settled_at IS NULL OR n.fetched_at IS NULL OR c.settled_at >= n.fetched_at) GROUP BY n.sku",
+        "JOIN sync.commitment AS c ON c.connection = %s AND c.sku = n.sku AND c.quantity > 0 "
+        "AND (c.settled_at IS NULL OR n.fetched_at IS NULL OR c.settled_at >= n.fetched_at) "
+        "LEFT JOIN LATERAL (SELECT x.connection FROM sync.crosswalk AS x WHERE x.entity = 'order' "
+        "AND x.golden_id = c.order_id AND x.connection <> c.connection ORDER BY x.linked_at, x.connection LIMIT 1) "
+        "AS shop ON true GROUP BY 1, 2 ORDER BY 1, 2",
         (asked, [fetched_at.get(sku) for sku in asked], connection),
     )
-    sums: dict[str, int] = {row[0]: row[1] for row in rows}
-    return {sku: sums[sku] for sku in asked}
+    found: dict[str, dict[str, int]] = {sku: {} for sku in asked}
+    for sku, shop, units in rows:
+        found[sku][shop] = units
+    return found
+
+
+def latest_version(tx: Transaction, connection: str) -> int:
+    """The version to ask with when everything so far is known; 0 when nothing was ever promised."""
+    row = tx.connection.execute(
+        "SELECT coalesce(max(version), 0) FROM sync.commitment WHERE connection = %s", (connection,)
+    ).fetchone()
+    return row[0] if row else 0
 
 
 def skus_changed_after(tx: Transaction, connection: str, version: int) -> tuple[set[str], int]:
