@@ -48,7 +48,8 @@ def test_an_order_cancelled_in_brightpearl_is_cancelled_in_the_shop_once_and_doe
     harness.mark()
     harness.run()
     harness.run()
-    assert harness.writes() == []
+    # The shop's own figure may have moved with the cancellation, so that stock goes again; nothing else does.
+    assert [each for each in harness.writes() if "inventory" not in each] == []
     assert harness.order(number)["orderStatus"]["orderStatusId"] == 5
 
 

@@ -39,6 +39,8 @@ FORWARDS = (
     OrderStatus.SHIPPED,
 )
 FINAL = (OrderStatus.CANCELLED, OrderStatus.REFUNDED)
+REFUNDS = (OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED)
+"""A refund is a movement of money: no label of ours makes one, and none but a cancellation takes its place."""
 SHIPPED = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED)
 
 
@@ -94,12 +96,11 @@ class _Planner:
 
 def forwards(here: OrderStatus, progress: OrderStatus) -> bool:
     """Whether an order that the shop shows as `here` may become `progress`."""
-    if here in FINAL:
+    if here in FINAL or progress in REFUNDS:
         return False
-    if progress in FINAL:
-        # A refund is a movement of money, which no label makes.
-        return progress is OrderStatus.CANCELLED and here not in SHIPPED
-    return FORWARDS.index(progress) > FORWARDS.index(here)
+    if progress is OrderStatus.CANCELLED:
+        return here not in SHIPPED
+    return here not in REFUNDS and FORWARDS.index(progress) > FORWARDS.index(here)
 
 
 def to_be_shipped(order: Json) -> bool:
