@@ -338,7 +338,9 @@ def _stock_level(content: Json) -> Iterator[Row]:
     levels = list((content.get("on_hand") or {}).values())
     whole = [level for level in map(_whole, levels) if level is not None]
     on_hand = sum(whole) if len(whole) == len(levels) else None
-    yield {"committed": 0, **content, "on_hand": on_hand, "warehouses": len(levels)}
+    promised = [_whole(units) for units in (content.get("committed") or {}).values()]
+    committed = None if None in promised else sum(units for units in promised if units is not None)
+    yield {**content, "on_hand": on_hand, "warehouses": len(levels), "committed": committed}
 
 
 def _order(content: Json) -> Iterator[Row]:

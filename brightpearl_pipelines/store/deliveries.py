@@ -4,7 +4,7 @@ A row is committed before its call goes out. One that is found `sent` was cut of
 up there before anything is written again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -110,15 +110,24 @@ def mark_sent(tx: Transaction, ids: Iterable[int]) -> None:
         raise LookupError(f"{len(wanted) - done} of the deliveries {sorted(wanted)} cannot be sent (any more)")
 
 
-def confirm(tx: Transaction, id: int, external_id: str | None, answer: Json | None) -> None:
-    """The target has it, under this id. Raises LookupError when there is no such delivery."""
-    _update(
-        tx,
-        id,
-        "UPDATE sync.delivery SET state = 'confirmed', external_id = %s, answer = %s, error = NULL, "
-        "next_attempt_at = NULL, confirmed_at = %s WHERE id = %s",
-        (external_id, None if answer is None else tx.cipher.seal(answer), tx.clock.now(), id),
-    )
+def confirm(tx: Transaction, rows: Sequence[tuple[int, str | None, Json | None]]) -> None:
+    """The target has these: (delivery id, the target's id of it, what is worth remembering of the answer).
+
+    Raises LookupError, and confirms nothing, when there is no such delivery.
+    """
+    done = tx.connection.execute(
+        "UPDATE sync.delivery AS d SET state = 'confirmed', external_id = n.external_id, answer = n.answer, "
+        "error = NULL, next_attempt_at = NULL, confirmed_at = %s "
+        "FROM unnest(%s::bigint[], %s::text[], %b::bytea[]) AS n (id, external_id, answer) WHERE d.id = n.id",
+        (
+            tx.clock.now(),
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [None if row[2] is None else tx.cipher.seal(row[2]) for row in rows],
+        ),
+    ).rowcount
+    if done != len({row[0] for row in rows}):
+        raise LookupError(f"of the deliveries {sorted(row[0] for row in rows)} only {done} exist")
 
 
 def fail(tx: Transaction, id: int, error: str, next_attempt_at: datetime) -> None:

@@ -186,7 +186,7 @@ def _plan_batch(
     _discard_overtaken(tx, connection, plan)
     _remember(engine, tx, connection, target.entity, plan)
     versions = {row.id: row.version for row in rows}
-    agreed.put(tx, target.entity, connection, dict.fromkeys(plan.forgotten, {}))
+    agreed.put(tx, target.entity, connection, {golden: {} for golden in plan.forgotten})
     new = deliveries.plan(tx, [made_from(delivery, versions[delivery.golden_id]) for delivery in plan.deliveries])
     for letter in plan.held:
         dead_letters.hold(tx, letter)

@@ -48,7 +48,7 @@ ORDER = Order.model_construct(
 THINGS = {
     "customer": CUSTOMER,
     "product": Product(sku="HAT-1", name="Hat"),
-    "stock_level": StockLevel(sku="HAT-1", on_hand={"2": 3, "3": -1}, committed=1),
+    "stock_level": StockLevel(sku="HAT-1", on_hand={"2": 3, "3": -1}, committed={"shop": 1}),
     "order": ORDER,
     "order_line": ORDER,
     "shipment": Shipment(
@@ -140,7 +140,7 @@ BAD_CASES = [
     ("product", {"live": None}, "live", "is given", ""),
     ("stock_level", {"on_hand": {"2": 1.5}}, "on_hand", "is a whole number", ""),
     ("stock_level", {"on_hand": {"2": 1, "3": "4"}}, "on_hand", "is a whole number", ""),
-    ("stock_level", {"committed": -1}, "committed", "is a whole number of 0 or more", "-1"),
+    ("stock_level", {"committed": {"shop": -1}}, "committed", "is a whole number of 0 or more", "-1"),
     ("stock_level", {"sku": ""}, "sku", "is given", ""),
     ("order", {"currency": "gbp"}, "currency", "is a currency code of 3 letters", "gbp"),
     ("order", {"total_net": "20.01"}, "total_net", "is the sum of its lines", "20.01"),

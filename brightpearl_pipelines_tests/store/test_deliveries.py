@@ -28,6 +28,10 @@ def due_keys(store, **where):
     return [delivery.key for delivery in due(store, **where)]
 
 
+def confirm(tx, id, external_id, answer):
+    deliveries.confirm(tx, [(id, external_id, answer)])
+
+
 def act(store, what, key, *arguments, connection="brightpearl"):
     with store.transaction() as tx:
         what(tx, deliveries.by_keys(tx, connection, [key])[key].id, *arguments)
@@ -62,7 +66,7 @@ def test_an_intention_comes_back_whole(store, clock):
 def test_the_same_business_fact_is_intended_once_for_ever(store):
     assert plan(store, create("order/1"), create("order/1"), create("order/2", B)) == 2
     send(store, "order/1")
-    act(store, deliveries.confirm, "order/1", "500", None)
+    act(store, confirm, "order/1", "500", None)
     assert plan(store, create("order/1"), create("order/1", connection="shop")) == 1
     assert state(store, "order/1") == DeliveryState.CONFIRMED
 
@@ -70,7 +74,7 @@ def test_the_same_business_fact_is_intended_once_for_ever(store):
 def test_deliveries_of_one_golden_record_go_one_after_the_other(store):
     plan(store, create("a1"), create("b1", B), create("a2"), create("b2", B))
     assert due_keys(store) == ["a1", "b1"]
-    act(store, deliveries.confirm, "a1", None, None)
+    act(store, confirm, "a1", None, None)
     assert due_keys(store) == ["b1", "a2"]
     assert due_keys(store, limit=1) == ["b1"]
 
@@ -98,16 +102,16 @@ def test_order_holds_across_entities_but_not_across_connections(store):
 def test_a_delivery_waits_until_all_that_it_comes_after_is_confirmed(store):
     plan(store, create("order", B, after=["customer", "product"]), create("customer"), create("product", UUID(int=3)))
     assert due_keys(store) == ["customer", "product"]
-    act(store, deliveries.confirm, "customer", "1", None)
+    act(store, confirm, "customer", "1", None)
     send(store, "product")
     assert due_keys(store) == ["product"]
-    act(store, deliveries.confirm, "product", "2", None)
+    act(store, confirm, "product", "2", None)
     assert due_keys(store) == ["order"]
 
 
 def test_a_key_of_another_connection_or_unknown_is_waited_for(store):
     plan(store, create("customer", connection="shop"), create("order", after=["customer"]))
-    act(store, deliveries.confirm, "customer", "1", None, connection="shop")
+    act(store, confirm, "customer", "1", None, connection="shop")
     assert due_keys(store) == []
 
 
@@ -170,7 +174,7 @@ def test_a_confirmed_delivery_keeps_the_answer_and_forgets_the_error(store, cloc
     act(store, deliveries.fail, "a1", "503", clock.now())
     sent_at = clock.now()
     clock.advance(5)
-    act(store, deliveries.confirm, "a1", "500", {"orderId": 500})
+    act(store, confirm, "a1", "500", {"orderId": 500})
     with store.transaction() as tx:
         confirmed = deliveries.by_keys(tx, "brightpearl", ["a1"])["a1"]
     assert (confirmed.state, confirmed.external_id, confirmed.answer) == ("confirmed", "500", {"orderId": 500})
@@ -201,7 +205,7 @@ def test_a_discarded_delivery_lets_the_next_one_go_and_keeps_the_note(store):
 
 def test_what_is_done_stays_done_and_of_a_batch_with_it_nothing_is_sent(store):
     plan(store, create("a1"), create("b1", B))
-    act(store, deliveries.confirm, "a1", "1", None)
+    act(store, confirm, "a1", "1", None)
     with pytest.raises(LookupError), store.transaction() as tx:
         ids = [deliveries.by_keys(tx, "brightpearl", [key])[key].id for key in ("a1", "b1")]
         deliveries.mark_sent(tx, ids)
@@ -213,7 +217,7 @@ def test_what_is_done_stays_done_and_of_a_batch_with_it_nothing_is_sent(store):
             act(store, what, "a1", "late answer")
     assert state(store, "a1") == "confirmed"
     with pytest.raises(LookupError), store.transaction() as tx:
-        deliveries.confirm(tx, 999, None, None)
+        deliveries.confirm(tx, [(999, None, None)])
 
 
 def test_something_newer_supersedes_what_the_target_surely_does_not_have(store, clock):

@@ -33,7 +33,7 @@ def fill(store):
         agreed.put(tx, "customer", "shop", {A: person})
         deliveries.plan(tx, [Delivery("brightpearl", "customer", A, "create", "customer/1", person)])
         [delivery] = deliveries.by_golden(tx, A)
-        deliveries.confirm(tx, delivery.id, "207", person)
+        deliveries.confirm(tx, [(delivery.id, "207", person)])
         deliveries.plan(tx, [Delivery("brightpearl", "customer", A, "create", "customer/2", person)])
         deliveries.kill(tx, deliveries.by_golden(tx, A)[1].id, f"{SECRET} is taken")
         dead_letters.hold(

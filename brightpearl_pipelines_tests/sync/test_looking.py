@@ -62,7 +62,7 @@ def test_a_dry_run_shows_the_value_that_is_there_beside_the_one_it_would_get(har
     shown = harness.shop_stock("TRAY")
     planned = changes(harness.run(dry_run=True))
     (stock,) = [each for each in planned if each.entity == "stock_level" and each.key.startswith("stock:TRAY:")]
-    assert list(stock.fields) == [("quantity", shown, shown + 3)]
+    assert list(stock.fields) == [("quantity at 1", shown, shown + 3)]
     assert harness.shop_stock("TRAY") == shown
     harness.run()
 

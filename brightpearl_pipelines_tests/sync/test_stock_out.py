@@ -281,9 +281,10 @@ def test_two_thousand_numbers_go_in_one_call(embedded_server, encryption_key):
 
 
 def _number(harness, sku, quantity):
-    product = harness.bigcommerce.variant_of_sku(sku)["product_id"]
-    body = {"sku": sku, "quantity": quantity, "identity": {"product_id": product}}
-    payload = {"body": body, "agreed": {"quantity": quantity}}
+    variant = harness.bigcommerce.variant_of_sku(sku)
+    identity = {"product_id": variant["product_id"]}
+    body = {"sku": sku, "variant": variant["id"], "identity": identity, "numbers": {"1": quantity}}
+    payload = {"body": body, "agreed": {"quantity at 1": quantity}}
     return Delivery("bigcommerce", "stock_level", uuid4(), "set_stock", f"stock:{sku}:v1", payload)
 
 

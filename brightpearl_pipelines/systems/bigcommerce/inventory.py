@@ -1,201 +1,249 @@
-"""Stock into BigCommerce: one number per SKU, only what changed, read back because the write is asynchronous.
+"""Stock for BigCommerce: the number of each SKU at each of the shop's locations, planned only where it changed.
 
-Available = what the shop's warehouses can sell − the safety stock − orders in flight, never below 0; and what is not
-known is not sent, for "unreachable" is never "zero" (bigcommerce.md §4, field-lessons §5.3).
+Available = what the location's warehouses can sell − what is kept back − orders in flight, never below 0; and what is
+not known is not sent, for "unreachable" is never "zero" (bigcommerce.md §4, field-lessons §5.3). Always absolute
+numbers: a relative one is refused where none was ever set, and would count a sale twice (§4.1, §8.8).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
-from brightpearl_pipelines.store.types import Delivery, Golden, Json
-from brightpearl_pipelines.systems.bigcommerce.client import ITEMS_PER_ADJUSTMENT, BigCommerceClient
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json
+from brightpearl_pipelines.systems.bigcommerce import restock, stock_writes
+from brightpearl_pipelines.systems.bigcommerce.client import ITEMS_PER_ADJUSTMENT
+from brightpearl_pipelines.systems.bigcommerce.pools import Pool
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
-from brightpearl_pipelines.systems.bigcommerce.streams import client_of
+from brightpearl_pipelines.systems.bigcommerce.stock_writes import SET_STOCK, at
 from brightpearl_pipelines.systems.contract import (
-    Answer,
     Comparison,
     Expected,
-    Outcome,
     Plan,
     PlanContext,
     Session,
+    Settings,
     Target,
     Write,
 )
 
-READ_BACK_PAUSES = (0.3, 0.7, 1.5, 3.0, 5.0)
-"""Seconds between looks at whether an asynchronous write has arrived; the delay is "short" and undocumented (§4.1)."""
-
-LATER = timedelta(seconds=30)
-"""Beyond what one run waits: by the next one the sale that may have come in between is known."""
+ENTITY = "stock_level"
+TRACKED = "tracked by"
+"""Kept among what is agreed: by what the shop counts (`product`, `variant`); a change makes its numbers unknown."""
 
 
-def available(content: Mapping[str, Any], settings: BigCommerceSettings) -> int:
-    """The number to show for a stock level."""
-    on_hand = sum(int(content["on_hand"].get(str(warehouse), 0)) for warehouse in settings.warehouses)
-    return max(on_hand - settings.safety_stock - int(content["committed"]), 0)
+@dataclass(frozen=True)
+class Offer:
+    """The shop's variant of a SKU."""
+
+    product: int
+    variant: int
+    tracking: str
+    """How its product counts stock: `none`, `product` or `variant` (bigcommerce.md §3.4)."""
+    siblings: int
+    """How many variants its product has, itself included."""
+
+    @property
+    def counted_together(self) -> bool:
+        """Whether one number stands for several SKUs."""
+        return self.tracking == "product" and self.siblings > 1
+
+    def identity(self) -> dict[str, int]:
+        """§8.11: what is tracked by product refuses to be adjusted by variant."""
+        return {"product_id": self.product} if self.tracking == "product" else {"variant_id": self.variant}
+
+
+def available(content: Json, pool: Pool, kept_back: int, shops: Mapping[str, Settings]) -> int:
+    """The number to show for a stock level at a location.
+
+    Of an order in flight nobody knows yet which location's stock it will take, so each that its shop sells from gives
+    it up in full: for that short time a few too low, never too high. Other shops' orders count where the same
+    warehouse serves both.
+    """
+    places = {str(warehouse) for warehouse in pool.warehouses}
+    on_hand = sum(int(content["on_hand"].get(place, 0)) for place in places)
+    promised = sum(
+        int(units)
+        for shop, units in content["committed"].items()
+        if shop not in shops or shops[shop].sells_from() & places
+    )
+    return max(on_hand - kept_back - promised, 0)
+
+
+@dataclass
+class _Numbers:
+    """The numbers of some stock levels in one shop."""
+
+    context: PlanContext
+    rows: Sequence[Golden]
+
+    def __post_init__(self) -> None:
+        settings = self.context.settings
+        assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this planner belongs to this system
+        self.settings = settings
+        self.rows = [row for row in self.rows if row.origin.get("on_hand") == settings.brightpearl]
+        products = self.context.hub.by_keys("product", "sku", [row.content["sku"] for row in self.rows])
+        self.offers = self._offers(products)
+        self.products: dict[str, Json] = {}
+        if settings.safety_stock_for.asks_for_products:
+            contents = self.context.hub.goldens("product", {each for found in products.values() for each in found})
+            self.products = {golden.content["sku"]: golden.content for golden in contents.values()}
+
+    def of(self, row: Golden) -> dict[int, int]:
+        """The number of a SKU at each location."""
+        sku = row.content["sku"]
+        rule = self.settings.safety_stock_for.of(sku, self.products.get(sku, {}))
+        numbers = {}
+        for pool in self.settings.pools:
+            general = self.settings.safety_stock if pool.safety_stock is None else pool.safety_stock
+            kept_back = general if rule is None else rule
+            numbers[pool.location] = available(row.content, pool, kept_back, self.context.shops)
+        return numbers
+
+    def why_not(self, offer: Offer | None) -> str | None:
+        """The rule by which the shop gets no number, None where it gets one."""
+        if offer is None:
+            return "not_offered_in_the_shop"
+        return "stock_not_tracked_in_the_shop" if offer.tracking == "none" else None
+
+    def _offers(self, products: Mapping[str, Sequence[UUID]]) -> dict[str, Offer]:
+        hub, connection = self.context.hub, self.context.connection
+        known = hub.external_ids("product", connection, {each for found in products.values() for each in found})
+        by_sku = {sku: known[each][0] for sku, found in products.items() for each in found if known.get(each)}
+        records = hub.records(connection, "products", {each.partition(":")[0] for each in by_sku.values()})
+        offers: dict[str, Offer] = {}
+        for sku, external_id in by_sku.items():
+            product_id, _, variant_id = external_id.partition(":")
+            record = records.get(product_id)
+            if record is not None and not record.deleted:
+                tracking = str(record.payload.get("inventory_tracking") or "none")
+                siblings = len(record.payload.get("variants") or ())
+                offers[sku] = Offer(int(product_id), int(variant_id), tracking, siblings)
+        return offers
 
 
 def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
-    """Numbers that differ from what the shop last had."""
-    settings = context.settings
-    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this planner belongs to this system
-    mine = [row for row in rows if row.origin.get("on_hand") == settings.brightpearl]
-    offered = _offered(context, mine)
-    agreed = context.hub.agreed("stock_level", context.connection, [row.id for row in mine])
+    """Numbers that differ from what the shop last had, and restock dates where it wants them."""
+    numbers = _Numbers(context, rows)
+    agreed = context.hub.agreed(ENTITY, context.connection, [row.id for row in numbers.rows])
     deliveries: list[Delivery] = []
+    held: list[DeadLetter] = []
     ignored: dict[UUID, str] = {}
     details: dict[UUID, list[tuple[str, Any, Any]]] = {}
-    superseded: list[tuple[UUID, str]] = []
-    for row in mine:
-        variant = offered.get(row.content["sku"])
-        if variant is None:
-            ignored[row.id] = "not_offered_in_the_shop"
-            continue
-        if variant["tracking"] == "none":
-            ignored[row.id] = "stock_not_tracked_in_the_shop"
-            continue
-        quantity = available(row.content, settings)
-        superseded.append((row.id, "set_stock"))
-        before = (agreed.get(row.id) or {}).get("quantity")
-        if quantity == before:
-            continue
-        body = {"sku": row.content["sku"], "quantity": quantity, "identity": _identity(variant)}
-        deliveries.append(
-            Delivery(
-                context.connection,
-                "stock_level",
-                row.id,
-                "set_stock",
-                f"stock:{row.content['sku']}:v{row.version}",
-                {"body": body, "agreed": {"quantity": quantity}},
-            )
-        )
-        details[row.id] = [("quantity", before, quantity)]
-    return Plan(deliveries, (), ignored, superseded, details=details)
+    for row in numbers.rows:
+        offer = numbers.offers.get(row.content["sku"])
+        rule = numbers.why_not(offer)
+        if rule is not None or offer is None:
+            ignored[row.id] = rule or "not_offered_in_the_shop"
+        elif offer.counted_together:
+            held.append(_counted_together(context, row, offer))
+        else:
+            before = agreed.get(row.id) or {}
+            made, changes = _of_row(context, row, offer, numbers.of(row), before)
+            deliveries += made
+            details[row.id] = changes
+    stopped = [golden for golden in (*ignored, *(each.golden_id for each in held)) if golden and agreed.get(golden)]
+    kinds = (SET_STOCK, restock.SET_RESTOCK)
+    superseded = [(row.id, kind) for row in numbers.rows for kind in kinds]
+    return Plan(deliveries, held, ignored, superseded, forgotten=stopped, details=details)
 
 
-def _offered(context: PlanContext, rows: Sequence[Golden]) -> dict[str, dict[str, Any]]:
-    """The shop's variant of each SKU, with how its product tracks stock."""
-    products = context.hub.by_keys("product", "sku", [row.content["sku"] for row in rows])
-    known = context.hub.external_ids(
-        "product", context.connection, {each for found in products.values() for each in found}
-    )
-    by_sku = {sku: known[each][0] for sku, found in products.items() for each in found if known.get(each)}
-    records = context.hub.records(context.connection, "products", {each.partition(":")[0] for each in by_sku.values()})
-    offered: dict[str, dict[str, Any]] = {}
-    for sku, external_id in by_sku.items():
-        product_id, _, variant_id = external_id.partition(":")
-        record = records.get(product_id)
-        if record is not None and not record.deleted:
-            tracking = str(record.payload.get("inventory_tracking") or "none")
-            offered[sku] = {"product": int(product_id), "variant": int(variant_id), "tracking": tracking}
-    return offered
-
-
-def _identity(variant: Mapping[str, Any]) -> dict[str, int]:
-    """§8.11: what is tracked by product refuses to be adjusted by variant."""
-    if variant["tracking"] == "product":
-        return {"product_id": variant["product"]}
-    return {"variant_id": variant["variant"]}
-
-
-async def send(session: Session, deliveries: Sequence[Delivery]) -> list[Answer]:
-    """Set the numbers, 2,000 a call, one call at a time (§1.3), and look until they show.
-
-    A payload is refused whole for one bad item; it is halved until the bad one stands alone.
-    """
-    client, settings = client_of(session), session.settings
-    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this writer belongs to this system
-    refused = await _set(client, settings.location, deliveries)
-    sent = [each for each in deliveries if each.key not in refused]
-    shown = await _read_back(session, client, settings.location, sent)
-    return [
-        *(Answer(each, Outcome.REFUSED, error=refused[each.key]) for each in deliveries if each.key in refused),
-        *(_answer(each, shown.get(each.payload["body"]["sku"])) for each in sent),
+def _of_row(
+    context: PlanContext, row: Golden, offer: Offer, numbers: Mapping[int, int], before: Json
+) -> tuple[list[Delivery], list[tuple[str, Any, Any]]]:
+    """The deliveries of one SKU, with its field diff. What is agreed after the second includes the first: deliveries of
+    one golden record go out one after the other."""
+    held = dict(before) if before.get(TRACKED) == offer.tracking else {}
+    changed = {location: units for location, units in numbers.items() if held.get(at(location)) != units}
+    after = {TRACKED: offer.tracking, **{at(location): units for location, units in numbers.items()}}
+    if restock.KNOWN in held:
+        after[restock.KNOWN] = held[restock.KNOWN]
+    deliveries = []
+    details: list[tuple[str, Any, Any]] = [
+        (at(location), held.get(at(location)), units) for location, units in changed.items()
     ]
+    if changed:
+        body = {
+            "sku": row.content["sku"],
+            "variant": offer.variant,
+            "identity": offer.identity(),
+            "numbers": {str(location): units for location, units in changed.items()},
+        }
+        key = f"stock:{row.content['sku']}:v{row.version}"
+        deliveries.append(_delivery(context, row, SET_STOCK, key, body, after))
+    settings = context.settings
+    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this planner belongs to this system
+    promise = restock.promise(row.content, settings)
+    if promise != held.get(restock.KNOWN, restock.NOTHING):
+        key = f"restock:{row.content['sku']}:v{row.version}"
+        body = {"sku": row.content["sku"], "variant": offer.variant, "product": offer.product, "value": promise}
+        deliveries.append(_delivery(context, row, restock.SET_RESTOCK, key, body, {**after, restock.KNOWN: promise}))
+        details.append((restock.KNOWN, held.get(restock.KNOWN), promise))
+    return deliveries, details
 
 
-async def _set(client: BigCommerceClient, location: int, deliveries: Sequence[Delivery]) -> dict[str, str]:
-    items = [(each.payload["body"]["identity"], each.payload["body"]["quantity"]) for each in deliveries]
-    if not items:
-        return {}
-    try:
-        await client.adjust_stock(location, items)
-        return {}
-    except RefusedError as error:
-        if len(deliveries) == 1:
-            return {deliveries[0].key: str(error)}
-    except AmbiguousError:
-        # An absolute figure may be set again; whether it was, the read-back says.
-        return {}
-    half = len(deliveries) // 2
-    first = await _set(client, location, deliveries[:half])
-    return {**first, **await _set(client, location, deliveries[half:])}
+def _delivery(context: PlanContext, row: Golden, kind: str, key: str, body: Json, agreed: Json) -> Delivery:
+    return Delivery(context.connection, ENTITY, row.id, kind, key, {"body": body, "agreed": agreed})
 
 
-async def _read_back(
-    session: Session, client: BigCommerceClient, location: int, sent: Sequence[Delivery]
-) -> dict[str, int]:
-    """What the shop shows of these SKUs, once it shows what was written, or the pauses are used up."""
-    wanted = {each.payload["body"]["sku"]: each.payload["body"]["quantity"] for each in sent}
-    shown: dict[str, int] = {}
-    for pause in (*READ_BACK_PAUSES, None):
-        shown |= await client.stock(location, [sku for sku in wanted if shown.get(sku) != wanted[sku]])
-        if pause is None or all(shown.get(sku) == quantity for sku, quantity in wanted.items()):
-            break
-        await session.clock.sleep(pause)
-    return shown
-
-
-def _answer(delivery: Delivery, shown: int | None) -> Answer:
-    """Another number than was sent may mean a sale in between, or a write that is late or lost: it goes again in a
-    later run, unless the plan of that run has a newer number."""
-    if shown != delivery.payload["body"]["quantity"]:
-        error = f"the shop shows {shown if shown is not None else 'no number'}"
-        return Answer(delivery, Outcome.RETRY, error=error, retry_after=LATER)
-    return Answer(delivery, Outcome.CONFIRMED)
-
-
-async def find(session: Session, deliveries: Sequence[Delivery]) -> dict[str, Answer]:
-    """Numbers that show already."""
-    client, settings = client_of(session), session.settings
-    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this writer belongs to this system
-    shown = await client.stock(settings.location, [each.payload["body"]["sku"] for each in deliveries])
-    return {
-        each.key: Answer(each, Outcome.CONFIRMED)
-        for each in deliveries
-        if shown.get(each.payload["body"]["sku"]) == each.payload["body"]["quantity"]
-    }
+def _counted_together(context: PlanContext, row: Golden, offer: Offer) -> DeadLetter:
+    sku = row.content["sku"]
+    return DeadLetter(
+        connection=context.connection,
+        stage="publish",
+        entity=ENTITY,
+        subject=str(row.id),
+        reason="counted_together",
+        sentence=(
+            f"{context.connection} keeps one number for all {offer.siblings} variants of product {offer.product}; "
+            f"Brightpearl counts {sku}, one of them, on its own, so that no number would be right for all"
+        ),
+        suggestion="Let the shop track the stock of this product by variant; the letter is then resolved by itself.",
+        field="inventory_tracking",
+        value=offer.tracking,
+        golden_id=row.id,
+    )
 
 
 def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
     """The numbers that the shop should show."""
-    settings = context.settings
-    assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this target belongs to this system
-    mine = [row for row in rows if row.origin.get("on_hand") == settings.brightpearl]
-    offered = _offered(context, mine)
-    return {
-        row.id: Expected(row.content["sku"], {}, {"quantity": available(row.content, settings)})
-        for row in mine
-        if offered.get(row.content["sku"], {}).get("tracking", "none") != "none"
-    }
+    numbers = _Numbers(context, rows)
+    expected: dict[UUID, Expected] = {}
+    for row in numbers.rows:
+        offer = numbers.offers.get(row.content["sku"])
+        if offer is not None and numbers.why_not(offer) is None and not offer.counted_together:
+            fields = {at(location): units for location, units in numbers.of(row).items()}
+            expected[row.id] = Expected(row.content["sku"], {"variant": offer.variant}, fields)
+    return expected
 
 
 async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mapping[UUID, Json]:
     """The numbers that the shop shows."""
-    settings = session.settings
+    shown = await stock_writes.shown(session, [each.lookup["variant"] for each in expected.values()])
+    found: dict[UUID, Json] = {}
+    for golden, each in expected.items():
+        there = shown.get(each.lookup["variant"], {})
+        if there:
+            found[golden] = {at(location): units for location, units in there.items()}
+    return found
+
+
+def _shape(settings: Settings) -> str:
+    """The settings that the numbers depend on, as text."""
     assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this target belongs to this system
-    shown = await client_of(session).stock(settings.location, [each.key for each in expected.values()])
-    return {golden: {"quantity": shown[each.key]} for golden, each in expected.items() if each.key in shown}
+    parts = [pool.model_dump_json() for pool in settings.pools]
+    return "\n".join(
+        [*parts, str(settings.safety_stock), settings.safety_stock_for.model_dump_json(), settings.restock]
+    )
 
 
 TARGET = Target(
-    "stock_level",
+    ENTITY,
     plan,
-    (Write("set_stock", send, find, batch=ITEMS_PER_ADJUSTMENT),),
+    (
+        Write(SET_STOCK, stock_writes.send, stock_writes.find, batch=ITEMS_PER_ADJUSTMENT),
+        Write(restock.SET_RESTOCK, restock.send, restock.find, batch=restock.BATCH),
+    ),
     Comparison(expect, observe, repairs=True),
+    shaped_by=_shape,
 )
