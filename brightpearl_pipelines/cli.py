@@ -9,7 +9,18 @@ from dotenv import load_dotenv
 from rich.text import Text
 from typer.core import TyperGroup
 
-from brightpearl_pipelines.commands import common, dead_letters, doctor, explain, reconcile, start, sync, webhooks
+from brightpearl_pipelines.commands import (
+    alerts,
+    common,
+    dead_letters,
+    doctor,
+    explain,
+    reconcile,
+    report,
+    start,
+    sync,
+    webhooks,
+)
 from brightpearl_pipelines.commands.common import Exit
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import ApiError
@@ -75,12 +86,15 @@ def serve_sandbox(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(alerts.app, name="alerts")
 app.command("sync")(sync.sync)
 app.command("trace")(explain.trace)
 app.command("why")(explain.why)
 app.command("reconcile")(reconcile.reconcile)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("run")(start.run)
+app.command("watch")(alerts.watch_command)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from brightpearl_pipelines.store import freshness, positions
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.freshness import Waiting
 from brightpearl_pipelines.sync import extract, inventory, merge, publish
+from brightpearl_pipelines.sync.shelf import FIGURES
 
 RESUMED = "resumed"
 """The heartbeat that says since when somebody keeps watch again, after a time when nobody did."""
@@ -128,7 +129,7 @@ class _Measuring:
     def _unmerged(self, entity: str, connection: Connection) -> Waiting:
         if entity == inventory.ENTITY:
             account = connection.settings.brightpearl or connection.name
-            return self._after(account, inventory.STREAM, inventory.figures_consumer(account))
+            return self._after(account, FIGURES, inventory.figures_consumer(account))
         waiting = Waiting()
         for each in self.configuration.connections.values():
             for source in each.system.sources:

@@ -20,9 +20,8 @@ def run_failed(
     tx: Transaction, configuration: Configuration, job: str, run_id: str, failures: Sequence[tuple[str, str]]
 ) -> None:
     """A run failed; `failures`: (step, why). One alert a job, which lasts until a run of the job succeeds."""
-    told = "; ".join(
-        f"{step}: {cut(redact(' '.join(why.split())), REASON_LENGTH)}" for step, why in failures[:STEPS_TOLD]
-    )
+    reasons = [f"{step}: {redact(' '.join(why.split()))}" for step, why in failures[:STEPS_TOLD]]
+    told = "; ".join(cut(reason, REASON_LENGTH) for reason in reasons)
     more = f"; and {len(failures) - STEPS_TOLD} more steps" if len(failures) > STEPS_TOLD else ""
     base = configuration.alerts.dagster_url
     link = f"{base.rstrip('/')}/runs/{quote(run_id)}" if base else f"run {run_id[:8]} in the Dagster UI"

@@ -108,5 +108,7 @@ def _clear(tx: Transaction, found: Situation) -> None:
 
 
 def _pause(due: Sequence[Message]) -> timedelta:
-    tries = min(message.attempts for message in due)
-    return min(FIRST_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
+    pause = FIRST_PAUSE
+    for _ in range(min(message.attempts for message in due)):
+        pause = min(pause * 2, LONGEST_PAUSE)
+    return pause

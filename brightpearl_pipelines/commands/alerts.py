@@ -93,9 +93,8 @@ def budgets(as_json: AsJson = False) -> None:
         ]
         common.print_json({"budgets": rows})
     else:
-        made = common.table(
-            "connection", "", "name", "age", "allowed", "waiting", numbers=("age", "allowed", "waiting")
-        )
+        figures = ("age", "allowed", "waiting")
+        made = common.table("connection", "", "name", *figures, numbers=figures)
         for each in found:
             age = "never" if each.never else span(each.age) if each.since else "·"
             row = (each.budget.connection, each.budget.kind.replace("_", " "), each.budget.name)

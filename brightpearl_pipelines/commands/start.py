@@ -162,15 +162,16 @@ def services(plan: Plan) -> list[Service]:
     health = f"http://{HOST}:{plan.webhook_port}/health"
     receiver = Service("webhooks", [*bpp, "webhooks", "serve"], [health], workspace.parent, environment)
     dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(plan.dagster_port)]
+    watch = Service("watch", [*bpp, "watch"], [], workspace.parent, environment)
     ui = Service("dagster", dagster, [f"{plan.dagster_url}/server_info"], workspace.parent, environment)
     if not plan.sandbox_ports:
-        return [receiver, ui]
+        return [receiver, watch, ui]
     command = [*bpp, "sandbox", "serve", "--data", str(plan.data / "sandbox"), "--rate", f"{plan.rate:g}"]
     command += ["--base-port", str(sandbox_base_port()), "--only", ",".join(plan.sandbox_ports)]
     command += ["--orders", str(plan.orders)] if plan.orders else []
     places = [f"http://{HOST}:{port}/_sandbox/state" for port in plan.sandbox_ports.values()]
     sandbox = Service("sandbox", command, places, workspace.parent, environment, keep_output=False)
-    return [sandbox, receiver, ui]
+    return [sandbox, receiver, watch, ui]
 
 
 def _project_file(name: str) -> Path:
