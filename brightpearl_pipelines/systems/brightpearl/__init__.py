@@ -1,6 +1,6 @@
 """Brightpearl: orders, stock, contacts, payments. Facts: the fact sheet brightpearl.md, cited by section."""
 
-from brightpearl_pipelines.systems.brightpearl import customers, order_writes, payments, shipments
+from brightpearl_pipelines.systems.brightpearl import credit_writes, customers, order_writes, payments, shipments
 from brightpearl_pipelines.systems.brightpearl.connect import connect
 from brightpearl_pipelines.systems.brightpearl.doctor import examine
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
@@ -15,7 +15,7 @@ SYSTEM = System(
     connect=connect,
     streams=(*STREAMS, shipments.STREAM),
     sources=(*SOURCES, *shipments.SOURCES),
-    targets=(customers.TARGET, order_writes.TARGET, payments.TARGET),
+    targets=(customers.TARGET, order_writes.TARGET, credit_writes.TARGET, payments.TARGET),
     examine=examine,
     webhooks=WEBHOOKS,
 )

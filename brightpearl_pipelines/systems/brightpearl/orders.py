@@ -7,6 +7,7 @@ is held whole.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,8 @@ from brightpearl_pipelines.systems.brightpearl.order_parts import (
     settings_of,
     shop_of,
 )
+from brightpearl_pipelines.systems.brightpearl.refunded import refunded_units, returns_of, total_refunded
+from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.contract import Plan, PlanContext, cancel_key
 
 WAITING = {
@@ -50,9 +53,13 @@ class _Planner:
     superseded: list[tuple[UUID, str]] = field(default_factory=list)
     renewed: list[tuple[str, UUID]] = field(default_factory=list)
     details: dict[UUID, Sequence[tuple[str, Any, Any]]] = field(default_factory=dict)
+    returns: Mapping[str, Sequence[Golden]] = field(default_factory=dict)
+    """What was refunded of the orders, by `shop:number`."""
 
     def run(self) -> Plan:
         hub, name = self.context.hub, self.context.connection
+        wanted = [external_ref(shop_of(row), row.content["number"]) for row in self.rows]
+        self.returns = returns_of(self.context, wanted)
         made = hub.deliveries(name, [create_key(shop_of(row), row.content["number"]) for row in self.rows])
         agreed = hub.agreed("order", name, [row.id for row in self.rows])
         references = References.of(self.context, self.rows)
@@ -71,9 +78,9 @@ class _Planner:
         # A creation that was refused or given up never reached Brightpearl.
         exists = creation is not None and creation.state not in (DeliveryState.DEAD, DeliveryState.DISCARDED)
         if status == OrderStatus.CANCELLED:
-            self._cancel(row, creation if exists else None)
+            self._cancel(row, creation if exists else None, references)
         elif status == OrderStatus.REFUNDED:
-            self._refunded(row, exists=exists)
+            self._refunded(row, creation, exists=exists, references=references)
         elif exists and creation is not None:
             self._imported(row, creation, agreed or creation.payload["agreed"], references)
         elif row.content.get("archived"):
@@ -89,24 +96,72 @@ class _Planner:
         else:
             self._create(row, references)
             if creation is not None:
-                # Given up before, and with it its payments: they are wanted again.
-                self.renewed += [("payment", each) for each in self._payments(row)]
+                self._wanted_again(row)
 
-    def _refunded(self, row: Golden, *, exists: bool) -> None:
-        """The shop shows the whole order as refunded; `exists`: it was sent to Brightpearl."""
-        raise HoldError(
-            "refunded_after_import" if exists else "refunded_before_import",
-            f"order {row.content['number']} was refunded in the shop",
-            "Book the refund in Brightpearl, or cancel the order there, then discard this letter.",
-        )
+    # -- refunds --------------------------------------------------------------------------------------------------
+
+    def _returns(self, row: Golden) -> Sequence[Golden]:
+        return self.returns[external_ref(shop_of(row), row.content["number"])]
+
+    def _refunded(self, row: Golden, creation: Delivery | None, *, exists: bool, references: References) -> None:
+        """The shop shows the whole order as refunded. It is booked as it was sold, its credits follow it, and nothing
+        of it is packed; the shop's status alone moves no money (bigcommerce.md §2.8)."""
+        shop, number = shop_of(row), row.content["number"]
+        cancelled = self.context.hub.deliveries(self.context.connection, [cancel_key(shop, number)])
+        if cancelled or row.content.get("progress") == OrderStatus.CANCELLED:
+            self.ignored[row.id] = "cancelled_before_it_was_refunded"
+            return
+        back = total_refunded(self._returns(row))
+        total = _total(row)
+        if back < total:
+            raise HoldError(
+                "refund_not_found",
+                f"order {number} is marked as refunded in the shop, but of its {total} only {back} was refunded there",
+                "Refund it in the shop, since a status alone moves no money, or give it another status.",
+                where="status",
+                waiting_for=[f"return:{shop}:{number}"],
+            )
+        if creation is not None and exists and creation.state not in UNSENT:
+            body = {"order": {"$ref": ["order", str(row.id)]}, "status": _stopped(settings_of(self.context))}
+            self.superseded += [(row.id, kind) for kind in ("reserve", "edit")]
+            self._intend(row, "stop", f"stop:{shop}:{number}", {"body": body}, after=(creation.key,))
+            return
+        self.superseded += [(row.id, kind) for kind in ("create", "note", "reserve")]
+        self._create(row, references, status=_stopped(settings_of(self.context)))
+        if creation is not None:
+            self._wanted_again(row)
+
+    def _wanted_again(self, row: Golden) -> None:
+        """The order was given up before, and with it its payments."""
+        self.renewed += [("payment", each) for each in self._payments(row)]
+
+    def _reserve_less(self, row: Golden, creation: Delivery, references: References) -> None:
+        """A reservation that still waits for stock must not take what was refunded meanwhile."""
+        key = f"reserve:{shop_of(row)}:{row.content['number']}"
+        waiting = self.context.hub.deliveries(self.context.connection, [key]).get(key)
+        units = refunded_units(self._returns(row))
+        if waiting is None or waiting.state not in UNSENT or waiting.payload["body"].get("refunded", {}) == units:
+            return
+        self.superseded.append((row.id, "reserve"))
+        self._reserve(row, key, Order.model_validate(row.content), references, after=creation.key)
 
     # -- cancelling -----------------------------------------------------------------------------------------------
 
-    def _cancel(self, row: Golden, creation: Delivery | None) -> None:
+    def _cancel(self, row: Golden, creation: Delivery | None, references: References) -> None:
         if creation is None:
             self.ignored[row.id] = "cancelled_before_import"
             return
         shop, number = shop_of(row), row.content["number"]
+        if returns := self._returns(row):
+            if total_refunded(returns) >= _total(row):
+                self._refunded(row, creation, exists=True, references=references)
+                return
+            raise HoldError(
+                "cancelled_after_refund",
+                f"order {number} was cancelled in the shop after {total_refunded(returns)} of it was refunded there",
+                "Refund the rest in the shop as well, or set the order right in Brightpearl, then discard this letter.",
+                where="status",
+            )
         self.superseded += [(row.id, kind) for kind in ("reserve", "edit", "note")]
         self.superseded += [(each, "record") for each in self._payments(row)]
         if row.content.get("progress") == OrderStatus.CANCELLED:
@@ -138,11 +193,13 @@ class _Planner:
 
     # -- creating -------------------------------------------------------------------------------------------------
 
-    def _create(self, row: Golden, references: References) -> None:
+    def _create(self, row: Golden, references: References, *, status: int | None = None) -> None:
+        """Intend the order with all that belongs to it; with `status`, as one that is not to be packed."""
         order = Order.model_validate(row.content)
         shop = shop_of(row)
         body = header(self.context, order, shop, references)
         body["rows"] = [row_body(self.context, line, order, references) for line in order.lines]
+        body["statusId"] = body["statusId"] if status is None else status
         customer = references.customer(shop, order)
         body["customer"] = {"id": {"$ref": ["customer", str(customer)]}, "address": body["billing"]["address"]}
         body["billing"]["contactId"] = {"$ref": ["customer", str(customer)]}
@@ -156,7 +213,8 @@ class _Planner:
         self._intend(row, "create", key, payload, after=() if known else (customer_create_key(customer),))
         if order.note:
             self._note(row, f"note:{shop}:{order.number}", after=key)
-        self._reserve(row, f"reserve:{shop}:{order.number}", order, references, after=key)
+        if status is None:
+            self._reserve(row, f"reserve:{shop}:{order.number}", order, references, after=key)
 
     def _note(self, row: Golden, key: str, *, after: str, **payload: Any) -> None:
         """What the warehouse has to know of an order and no field of it can say (brightpearl.md §5.4)."""
@@ -167,6 +225,7 @@ class _Planner:
         body = {
             "order": {"$ref": ["order", str(row.id)]},
             "tracked": [{"$ref": ["product", str(each)]} for each in references.tracked(order)],
+            "refunded": refunded_units(self._returns(row)),
         }
         self._intend(row, "reserve", key, {"body": body}, after=(after,))
 
@@ -181,6 +240,7 @@ class _Planner:
         self.superseded.append((row.id, "edit"))
         changed = differences(row.content, agreed)
         if not changed:
+            self._reserve_less(row, creation, references)
             return
         if row.content.get("progress") == OrderStatus.CANCELLED:
             self.ignored[row.id] = "cancelled_in_brightpearl"
@@ -203,3 +263,21 @@ class _Planner:
         stuck = edit.unwritable()
         if stuck is not None:
             self.held.append(letter(self.context, row, stuck))
+
+
+def _total(row: Golden) -> Decimal:
+    return Decimal(row.content["total_net"]) + Decimal(row.content["total_tax"])
+
+
+def _stopped(settings: BrightpearlSettings) -> int:
+    """Brightpearl's status for orders that were refunded as a whole. Raises HoldError."""
+    status = settings.order_statuses.get(OrderStatus.REFUNDED)
+    if status is None:
+        raise HoldError(
+            "unmapped_value",
+            "connections.yaml does not say which status Brightpearl gives to refunded orders (order_statuses)",
+            "Add `refunded`, a status that your warehouse leaves alone, to order_statuses, then retry this letter.",
+            where="status",
+            value=OrderStatus.REFUNDED.value,
+        )
+    return status

@@ -29,7 +29,7 @@ def nearest_code(net: Decimal, tax: Decimal, codes: Mapping[Decimal, str]) -> st
 
 
 def tax_code(net: Decimal, tax: Decimal, quantity: int, currency: str, codes: Mapping[Decimal, str]) -> str:
-    """As `nearest_code`. Raises NoSuchRateError where even the nearest rate gives another tax than rounding explains."""
+    """As `nearest_code`. Raises NoSuchRateError where even the nearest rate's tax is further off than by rounding."""
     code = nearest_code(net, tax, codes)
     if net == 0:
         return code
