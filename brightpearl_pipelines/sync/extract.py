@@ -73,7 +73,8 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
     since = scope.since or (position.watermark - stream.overlap if position.watermark else None)
     await _window(engine, session, stream, Window(since), counts, moves=True)
     if stream.suspects is not None and since is not None:
-        suspects = _called(engine, session.connection, stream, await stream.suspects(session, since))
+        keys = await stream.suspects(session, Window(since, position.watermark or since))
+        suspects = _called(engine, session.connection, stream, keys)
         if suspects:
             await _named(engine, session, stream, suspects, counts, ())
     with engine.transaction() as tx:

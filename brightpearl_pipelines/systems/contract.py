@@ -101,9 +101,9 @@ class Stream:
     """True when the system cannot say what changed: `changes` then always reads everything."""
     follows: "Follows | None" = None
     """Set where the records belong to those of another stream; `changes` is then not asked."""
-    suspects: Callable[["Session", datetime], Awaitable[Sequence[MatchKey]]] | None = None
-    """Where records vanish or go back without a trace: what, changed since that instant, makes it worth while to look
-    again at the records of the golden records that are found by these keys."""
+    suspects: Callable[["Session", Window], Awaitable[Sequence[MatchKey]]] | None = None
+    """Where records vanish or go back without a trace: what changed since `since`, having been there before `until`
+    (the watermark), makes it worth while to look again at the records of the golden records found by these keys."""
 
 
 def cancel_key(shop: str, number: str) -> str:

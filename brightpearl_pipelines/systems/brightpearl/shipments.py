@@ -6,7 +6,7 @@ notes of orders that changed and are not wholly shipped, and by the repair of a 
 """
 
 from collections.abc import Mapping, Sequence, Set
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from brightpearl_pipelines.matching import MatchKey
 from brightpearl_pipelines.store.types import Json, Record, SourceRecord
 from brightpearl_pipelines.systems.brightpearl.client import IDS_PER_GET, BrightpearlClient, instant, wire_instant
 from brightpearl_pipelines.systems.brightpearl.streams import client_of, event_ids, searched, with_missing
-from brightpearl_pipelines.systems.contract import Ignored, Joining, Mapped, Session, Settings, Source, Stream
+from brightpearl_pipelines.systems.contract import Ignored, Joining, Mapped, Session, Settings, Source, Stream, Window
 from brightpearl_pipelines.systems.paging import chunks
 
 ALL_SHIPPED = 4
@@ -62,15 +62,16 @@ async def _untracked(client: BrightpearlClient, product_ids: set[str]) -> set[st
     }
 
 
-async def _suspects(session: Session, since: datetime) -> Sequence[MatchKey]:
-    """Orders that were there before, changed since, and are not wholly shipped: of one of their notes, something may
-    have been taken back. One call, whatever the number of new orders."""
+async def _suspects(session: Session, window: Window) -> Sequence[MatchKey]:
+    """Orders older than the last note we know, changed since, and not wholly shipped: one of their notes may have been
+    taken back. One call, whatever the number of new orders."""
+    assert window.since is not None and window.until is not None  # noqa: S101, PT018 - the engine gives both
     rows = await client_of(session).search(
         "order-service/order-search",
         {
             "orderTypeId": "1",
-            "updatedOn": f"{wire_instant(since)}/",
-            "createdOn": f"2000-01-01T00:00:00.000Z/{wire_instant(since)}",
+            "updatedOn": f"{wire_instant(window.since)}/",
+            "createdOn": f"2000-01-01T00:00:00.000Z/{wire_instant(window.until)}",
             "columns": "orderId,orderShippingStatusId,externalRef",
             "sort": "orderId.ASC",
         },
