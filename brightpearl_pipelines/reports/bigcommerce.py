@@ -3,7 +3,7 @@
 Source: bigcommerce.md §2.2 (orders, tenders), §2.8 (refunds).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +19,8 @@ NO_SALE = (OrderStatus.INCOMPLETE, OrderStatus.CANCELLED)
 """Where an order stands when it counts for nothing: the checkout was never finished, or it was taken back."""
 TAKEN = ("captured", "paid", "partially refunded", "refunded")
 """Payment statuses of money that was taken, whatever became of it later; an authorisation is a promise."""
+OWN_WAYS = {"storecredit": "Store Credit", "giftcertificate": "Gift Certificate", "custom": "Manual"}
+"""Providers of refund payments that are no payment gateway, in the words of the checkout."""
 
 
 def order_entries(record: Record, settings: BigCommerceSettings, methods: Mapping[str, str]) -> list[Entry]:
@@ -35,28 +37,25 @@ def order_entries(record: Record, settings: BigCommerceSettings, methods: Mappin
         return [_unreadable(record, Kind.ORDER, record.id, record.id)]
 
 
-def refund_entries(record: Record, order: Record | None) -> list[Entry]:
-    """The refund, and the money that went back for it; channel and currency are those of its order."""
+def refund_entries(record: Record, order: Record | None, methods: Mapping[str, str]) -> list[Entry]:
+    """The refund, and one entry per method by which money went back; channel and currency are those of its order.
+
+    Refund records are called `order-refund`.
+    """
     if record.deleted:
         return []
+    number = record.id.partition("-")[0]
+    if order is None:
+        return [_unreadable(record, Kind.REFUND, number, record.id)]
     try:
-        number = str(record.payload["order_id"])
-        key = refund_key(number, record.id)
-        if order is None:
-            return [_unreadable(record, Kind.REFUND, number, key)]
-        return list(_refund_entries(record, order.payload, number, key))
+        return list(_refund_entries(record, order.payload, number, methods))
     except (LookupError, TypeError, ValueError, ArithmeticError):
-        return [_unreadable(record, Kind.REFUND, "", record.id)]
+        return [_unreadable(record, Kind.REFUND, number, record.id)]
 
 
-def refund_key(number: str, refund: str) -> str:
-    """What a refund is called."""
-    return f"{number}.{refund}"
-
-
-def payment_key(number: str, method: str) -> str:
-    """What the payments of an order by one method are called."""
-    return f"{number}:{method}"
+def payment_key(name: str, method: str) -> str:
+    """What the payments of an order, or of a refund, by one method are called."""
+    return f"{name}:{method}"
 
 
 def _order_entries(record: Record, settings: BigCommerceSettings, methods: Mapping[str, str]) -> Iterator[Entry]:
@@ -101,11 +100,26 @@ def _tenders(order: Json, currency: str, gross: Decimal) -> Iterator[tuple[str, 
     if credit > 0:
         yield "Store Credit", credit
     rest = gross - certificates - credit
-    if order.get("payment_status") in TAKEN and rest > 0:
+    if order.get("payment_status") not in TAKEN:
+        # Orders taken by hand have no status; then their transactions tell, where they were read.
+        rest = min(rest, _amount(_transacted(order.get("transactions") or ()), currency))
+    if rest > 0:
         yield str(order.get("payment_method") or "Manual"), rest
 
 
-def _refund_entries(record: Record, order: Json, number: str, key: str) -> Iterator[Entry]:
+def _transacted(transactions: Sequence[Json]) -> Decimal:
+    """Money that came in by a gateway (§2.8)."""
+    came_in = [
+        Decimal(str(each["amount"]))
+        for each in transactions
+        if each["event"] in ("purchase", "capture", "settled")
+        and each.get("status") == "ok"
+        and each.get("method") not in ("gift_certificate", "store_credit")
+    ]
+    return sum(came_in, ZERO)
+
+
+def _refund_entries(record: Record, order: Json, number: str, methods: Mapping[str, str]) -> Iterator[Entry]:
     refund = record.payload
     currency = str(order["default_currency_code"])
     gross = _amount(refund["total_amount"], currency)
@@ -113,7 +127,7 @@ def _refund_entries(record: Record, order: Json, number: str, key: str) -> Itera
         kind=Kind.REFUND,
         shop=record.connection,
         number=number,
-        key=key,
+        key=record.id,
         day=_instant(refund["created"]).date(),
         channel=str(order["channel_id"]),
         currency=currency,
@@ -122,12 +136,26 @@ def _refund_entries(record: Record, order: Json, number: str, key: str) -> Itera
         stated=gross,
         record=record.id,
         fetched_at=record.fetched_at,
+        refund=record.id,
     )
     yield entry
-    paid = [each for each in refund["payments"] if not each.get("is_declined")]
-    back = sum((_amount(each["amount"], currency) for each in paid), ZERO)
-    if back:
-        yield replace(entry, kind=Kind.PAID_BACK, amount=back, tax=ZERO, stated=back)
+    back: dict[str, Decimal] = {}
+    for payment in refund["payments"]:
+        amount = _amount(payment["amount"], currency)
+        if amount and not payment.get("is_declined"):
+            method = _way_back(payment, order, methods)
+            back[method] = back.get(method, ZERO) + amount
+    for method, amount in back.items():
+        key = payment_key(record.id, method)
+        yield replace(entry, kind=Kind.PAID_BACK, key=key, amount=amount, tax=ZERO, stated=amount, method=method)
+
+
+def _way_back(payment: Json, order: Json, methods: Mapping[str, str]) -> str:
+    """By the way that the order was paid, unless the provider is one of the shop's own (§2.8)."""
+    provider = str(payment.get("provider_id") or "")
+    own = OWN_WAYS.get(provider) if provider != str(order.get("payment_provider_id") or "") else None
+    word = own or str(order.get("payment_method") or "Manual")
+    return methods.get(word, word)
 
 
 def _unreadable(record: Record, kind: Kind, number: str, key: str) -> Entry:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from brightpearl_pipelines.entities.models import OrderStatus
-from brightpearl_pipelines.reports.bigcommerce import payment_key, refund_key
+from brightpearl_pipelines.reports.bigcommerce import payment_key
 from brightpearl_pipelines.reports.entries import ZERO, Entry, Kind
 from brightpearl_pipelines.store.types import Json, Record
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
@@ -24,7 +24,7 @@ MONEY_OUT = "PAYMENT"
 
 @dataclass(frozen=True, slots=True)
 class Belongs:
-    """Whose an order or a sales credit is: the shop, the order's number there, the refund's if it is a credit."""
+    """Whose an order or a sales credit is: the shop, the order's number there, the refund's name if it is a credit."""
 
     shop: str
     number: str
@@ -33,15 +33,15 @@ class Belongs:
 
 
 def belongs(record: Record, shops: Collection[str]) -> Belongs | None:
-    """None for what belongs to none of the shops. Credits are named `shop:number.refund` (§5.6)."""
+    """None for what belongs to none of the shops. Orders are called `shop:number`, credits `shop:number:refund`."""
     if record.deleted:
         return None
     shop, _, name = str(record.payload.get("externalRef") or "").partition(":")
     if shop not in shops or not name:
         return None
-    number, _, refund = name.partition(".")
+    number, _, refund = name.partition(":")
     assigned = (record.payload.get("assignment") or {}).get("current") or {}
-    return Belongs(shop, number, refund, str(assigned.get("channelId", "")))
+    return Belongs(shop, number, f"{number}-{refund}" if refund else "", str(assigned.get("channelId", "")))
 
 
 def sale_entry(record: Record, whose: Belongs, settings: BrightpearlSettings) -> Entry:
@@ -55,7 +55,7 @@ def sale_entry(record: Record, whose: Belongs, settings: BrightpearlSettings) ->
         kind=Kind.REFUND if whose.refund else Kind.ORDER,
         shop=whose.shop,
         number=whose.number,
-        key=refund_key(whose.number, whose.refund) if whose.refund else whose.number,
+        key=whose.refund or whose.number,
         day=_day(payload["placedOn"]),
         channel=whose.channel,
         currency=str(payload["currency"]["orderCurrencyCode"]),
@@ -64,6 +64,7 @@ def sale_entry(record: Record, whose: Belongs, settings: BrightpearlSettings) ->
         stated=amount,
         record=record.id,
         fetched_at=record.fetched_at,
+        refund=whose.refund,
         rounding=_rounding(payload["orderRows"]),
         cancelled=cancelled,
     )
@@ -76,17 +77,12 @@ def payment_entry(record: Record, whose: Belongs) -> Entry | None:
     if record.deleted or (kind is Kind.PAID_BACK and payload["paymentType"] != MONEY_OUT):
         return None
     amount, method = _amount(payload["amountPaid"]), str(payload["paymentMethodCode"])
-    received = kind is Kind.RECEIVED
-    if received:
-        key = payment_key(whose.number, method)
-    else:
-        # Without a refund it goes back because the order was cancelled: one such document an order and method.
-        key = refund_key(whose.number, whose.refund) if whose.refund else payment_key(whose.number, method)
     return Entry(
         kind=kind,
         shop=whose.shop,
         number=whose.number,
-        key=key,
+        # What goes back without a refund does so because the order was cancelled.
+        key=payment_key(whose.refund or whose.number, method),
         day=_day(payload["paymentDate"]),
         channel=whose.channel,
         currency=str(payload["currencyCode"]),
@@ -95,7 +91,8 @@ def payment_entry(record: Record, whose: Belongs) -> Entry | None:
         stated=amount,
         record=record.id,
         fetched_at=record.fetched_at,
-        method=method if received or not whose.refund else "",
+        method=method,
+        refund=whose.refund,
     )
 
 

@@ -57,6 +57,8 @@ class Entry:
     record: str
     fetched_at: datetime
     method: str = ""
+    refund: str = ""
+    """What the refund is called that it belongs to, `order-refund`; empty for what belongs to the order itself."""
     rounding: Decimal = ZERO
     cancelled: bool = False
 

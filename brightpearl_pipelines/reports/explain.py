@@ -180,13 +180,14 @@ class _Explainer:
 
     def _about(self, document: Document, golden: Golden) -> bool:
         entry, content = document.entry, golden.content
-        if entry.kind is Kind.RECEIVED:
-            methods: Mapping[str, str] = getattr(self.account.settings, "payment_methods", {})
-            return content["kind"] != "refund" and methods.get(content["method"], content["method"]) == entry.method
-        if entry.kind is Kind.PAID_BACK and golden.entity == "payment" and content["kind"] != "refund":
+        if golden.entity == "return":
+            return f"{entry.number}-{content['reference']}" == entry.refund
+        # What is paid back without a refund is what had been received.
+        kinds = ("refund",) if entry.refund else ("receipt", "capture")
+        if content["kind"] not in kinds or (content.get("return_reference") or "") not in ("", entry.refund):
             return False
-        refund = entry.key.rpartition(".")[2]
-        return refund in str(content["reference"]).replace(":", "-").replace(".", "-").split("-")
+        methods: Mapping[str, str] = getattr(self.account.settings, "payment_methods", {})
+        return entry.kind is Kind.REFUND or methods.get(content["method"], content["method"]) == entry.method
 
     def _concerned(self, document: Document) -> list[Golden]:
         """The document's own golden records, and those that it waits for: its refund's, its order's."""

@@ -4,13 +4,13 @@ Records are kept by the day on which they changed last; a document of a day chan
 goes from the first day on, and what belongs to other days is dropped page by page.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
 from brightpearl_pipelines.configuration import Configuration, Connection
 from brightpearl_pipelines.reports.bigcommerce import order_entries, refund_entries
 from brightpearl_pipelines.reports.brightpearl import Belongs, belongs, payment_entry, sale_entry
-from brightpearl_pipelines.reports.entries import Document, Entry, Kind
+from brightpearl_pipelines.reports.entries import Document, Entry
 from brightpearl_pipelines.reports.pairing import Key, key_of, pair
 from brightpearl_pipelines.store import records
 from brightpearl_pipelines.store.database import Transaction
@@ -75,14 +75,13 @@ def _shop_entries(tx: Transaction, shop: Connection, methods: Mapping[str, str],
         for record in page:
             yield from order_entries(record, settings, methods)
     for page in records_since(tx, shop.name, "refunds", first):
-        yield from _of_refunds(tx, shop.name, page)
+        yield from _of_refunds(tx, shop.name, page, methods)
 
 
-def _of_refunds(tx: Transaction, shop: str, refunds: Iterable[Record]) -> Iterator[Entry]:
-    refunds = list(refunds)
-    orders = records.by_ids(tx, shop, "orders", {str(each.payload.get("order_id")) for each in refunds})
+def _of_refunds(tx: Transaction, shop: str, refunds: Collection[Record], methods: Mapping[str, str]) -> Iterator[Entry]:
+    orders = records.by_ids(tx, shop, "orders", {each.id.partition("-")[0] for each in refunds})
     for record in refunds:
-        yield from refund_entries(record, orders.get(str(record.payload.get("order_id"))))
+        yield from refund_entries(record, orders.get(record.id.partition("-")[0]), methods)
 
 
 def _known_elsewhere(
@@ -94,9 +93,8 @@ def _known_elsewhere(
         mine = [each for each in alone if each.shop == name]
         for record in records.by_ids(tx, name, "orders", {each.number for each in mine}).values():
             keys |= {key_of(entry) for entry in order_entries(record, _shop_settings(shop), methods)}
-        named = {each.key.rpartition(".")[2] for each in mine if each.kind in (Kind.REFUND, Kind.PAID_BACK)}
-        found = records.by_ids(tx, name, "refunds", named).values()
-        keys |= {key_of(entry) for entry in _of_refunds(tx, name, found)}
+        found = records.by_ids(tx, name, "refunds", {each.refund for each in mine}).values()
+        keys |= {key_of(entry) for entry in _of_refunds(tx, name, found, methods)}
     return {key_of(each) for each in alone} & keys
 
 
