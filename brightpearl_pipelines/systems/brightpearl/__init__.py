@@ -1,6 +1,13 @@
 """Brightpearl: orders, stock, contacts, payments. Facts: the fact sheet brightpearl.md, cited by section."""
 
-from brightpearl_pipelines.systems.brightpearl import credit_writes, customers, order_writes, payments, shipments
+from brightpearl_pipelines.systems.brightpearl import (
+    credit_writes,
+    customers,
+    order_writes,
+    payments,
+    products,
+    shipments,
+)
 from brightpearl_pipelines.systems.brightpearl.connect import connect
 from brightpearl_pipelines.systems.brightpearl.doctor import examine
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
@@ -13,7 +20,7 @@ SYSTEM = System(
     name="brightpearl",
     settings=BrightpearlSettings,
     connect=connect,
-    streams=(*STREAMS, shipments.STREAM),
+    streams=(*STREAMS, products.DETAILS_STREAM, shipments.STREAM),
     sources=(*SOURCES, *shipments.SOURCES),
     targets=(customers.TARGET, order_writes.TARGET, credit_writes.TARGET, payments.TARGET),
     examine=examine,

@@ -55,6 +55,10 @@ class BrightpearlSettings(Settings):
     shipping_methods: dict[str, int]
     payment_methods: dict[str, str]
     price_lists: dict[str, int]
+    weight_unit: Literal["kg", "g", "lb", "oz"] = "kg"
+    """The account's product weight unit (brightpearl.md §10.4)."""
+    details_minutes: Annotated[int, Field(ge=0)] = 15
+    """Minutes after which all prices, brands and categories are read again; 0: only with a product that changed."""
 
     @model_validator(mode="after")
     def _complete(self) -> "BrightpearlSettings":
@@ -69,4 +73,8 @@ class BrightpearlSettings(Settings):
         return self
 
     def tables(self) -> Tables:
-        return {"countries": countries()}
+        return {
+            "countries": countries(),
+            "tax_rates": {code: str(rate) for rate, code in self.tax_codes.items()},
+            "weight": {"unit": self.weight_unit},
+        }

@@ -7,7 +7,6 @@ from typing import Any
 
 from brightpearl_pipelines.store.types import Json, SourceRecord
 from brightpearl_pipelines.systems.brightpearl.client import (
-    IDS_PER_AVAILABILITY,
     IDS_PER_GET,
     ROWS_PER_SEARCH,
     BrightpearlClient,
@@ -132,7 +131,7 @@ def with_missing(records: list[SourceRecord], asked: Sequence[str]) -> list[Sour
 async def _products(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     """Products; beside a bundle, the SKUs of its components, which the answer may name by id only (§7.1)."""
     client = client_of(session)
-    found = await client.get_many("product-service/product/{ids}", ids)
+    found = await client.get_many("product-service/product/{ids}?includeOptional=customFields", ids)
     skus = {str(each["id"]): each["identity"].get("sku", "") for each in found}
     unknown = {part for each in found for part in _component_ids(each)} - skus.keys()
     for each in await client.get_many("product-service/product/{ids}", unknown):
@@ -152,28 +151,6 @@ def _component_ids(product: Json) -> list[str]:
 async def _orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     found = await client_of(session).get_many("order-service/order/{ids}", ids)
     return with_missing([_record(str(each["id"]), each) for each in found], ids)
-
-
-# -- availability -------------------------------------------------------------------------------------------------
-
-
-async def _availability(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
-    """Stock of products by warehouse; what is not stock tracked is left out by the server, not gone (§8.1)."""
-    client = client_of(session)
-    pattern = "warehouse-service/product-availability/{ids}"
-    found = await client.get_map(pattern, ids, size=IDS_PER_AVAILABILITY)
-    return [SourceRecord(key, {"productId": key, **value}) for key, value in found.items()]
-
-
-async def _all_availability(session: Session, window: Window) -> AsyncIterator[Page]:
-    """There is no search for stock that changed: everything is read. `window` does not apply."""
-    del window
-    client = client_of(session)
-    rows = await client.search(
-        "product-service/product-search", {"stockTracked": "true", "columns": "productId", "sort": "productId.ASC"}
-    )
-    for chunk in chunks([str(row["productId"]) for row in rows], IDS_PER_AVAILABILITY):
-        yield Page(await _availability(session, chunk))
 
 
 STREAMS = (
@@ -196,13 +173,5 @@ STREAMS = (
         searched("order-service/order-search", "orderId", _orders, ("createdOn", "updatedOn"), orderTypeId="1"),
         _orders,
         topics={"order.modified": event_ids},
-    ),
-    Stream(
-        "inventory",
-        "stock_level",
-        _all_availability,
-        _availability,
-        topics={"product.modified.on-hand-modified": event_ids},
-        snapshot=True,
     ),
 )
