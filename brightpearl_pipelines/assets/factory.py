@@ -12,7 +12,7 @@ from datetime import timedelta
 import dagster as dg
 
 from brightpearl_pipelines.assets.keys import HUB, PLURALS, extracted, extracted_for, published, steps_by_key
-from brightpearl_pipelines.assets.perform import materialize
+from brightpearl_pipelines.assets.perform import REACHABLE, materialize
 from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.partitions import DAYS
 from brightpearl_pipelines.resources import ScopeConfig, Sync
@@ -59,7 +59,9 @@ def _extracted(configuration: Configuration, about: EntityAssets) -> Iterator[dg
                 what = about.streams_are or stream.name
                 words = about.extracted.format(connection=connection.name, system=system.name, what=what)
                 step = Step("extracted", connection.name, about.entity, stream.name)
-                yield _asset(about, step, extracted(connection.name, stream.name), (), system.name, words)
+                followed = [extracted(connection.name, stream.follows.stream)] if stream.follows else []
+                deps = _deps(configuration, about, followed)
+                yield _asset(about, step, extracted(connection.name, stream.name), deps, system.name, words)
 
 
 def _mapped(configuration: Configuration, about: EntityAssets) -> dg.AssetsDefinition:
@@ -92,6 +94,15 @@ def _deps(configuration: Configuration, about: EntityAssets, upstream: Iterable[
     ]
 
 
+def _reachable(key: dg.AssetKey, connection: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        REACHABLE,
+        asset=key,
+        description=f"**{connection}** could be used when this was last done. While it cannot, what builds on it goes "
+        "on with what was read before, and nothing is lost.",
+    )
+
+
 def _asset(
     about: EntityAssets, step: Step, key: dg.AssetKey, deps: Iterable[dg.AssetDep], kind: str, description: str
 ) -> dg.AssetsDefinition:
@@ -110,6 +121,7 @@ def _asset(
             backfill_policy=dg.BackfillPolicy.single_run() if about.daily else None,
             freshness_policy=FRESHNESS,
             retry_policy=RETRIES,
+            check_specs=[_reachable(key, step.connection)] if step.connection else None,
             output_required=False,  # a dry run materialises nothing
         )
         def step_of_the_engine(
