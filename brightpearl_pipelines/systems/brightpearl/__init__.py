@@ -1,6 +1,7 @@
 """Brightpearl: orders, stock, contacts, payments. Facts: the fact sheet brightpearl.md, cited by section."""
 
 from brightpearl_pipelines.systems.brightpearl import (
+    availability,
     credit_writes,
     customers,
     order_writes,
@@ -20,7 +21,7 @@ SYSTEM = System(
     name="brightpearl",
     settings=BrightpearlSettings,
     connect=connect,
-    streams=(*STREAMS, products.DETAILS_STREAM, shipments.STREAM),
+    streams=(*STREAMS, availability.STREAM, products.DETAILS_STREAM, shipments.STREAM),
     sources=(*SOURCES, *shipments.SOURCES),
     targets=(customers.TARGET, order_writes.TARGET, credit_writes.TARGET, payments.TARGET),
     examine=examine,

@@ -16,8 +16,6 @@ from brightpearl_pipelines.systems.paging import chunks, whole_numbers
 
 IDS_PER_GET = 200
 """§2.5: order, sales-order, product and contact."""
-IDS_PER_AVAILABILITY = 100
-"""§2.5: long comma lists met 414; integrators keep to 100."""
 ROWS_PER_SEARCH = 500
 MESSAGES_PER_CALL = 10
 MOST_LOST_TOGETHER = 2
