@@ -93,6 +93,8 @@ class Sync:
         self.clock = clock or SystemClock()
         self._opened: Store | None = None
         self._done: set[str] = set()
+        self.unreachable: set[str] = set()
+        """The connections that could not be used in this run."""
 
     @property
     def store(self) -> Store:

@@ -126,7 +126,7 @@ def _asset(
         )
         def step_of_the_engine(
             context: dg.AssetExecutionContext, sync: dg.ResourceParam[Sync], scope: ScopeConfig
-        ) -> Iterator[dg.MaterializeResult[None]]:
+        ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
             yield from materialize(context, sync, scope, step, daily=about.daily)
 
     return step_of_the_engine

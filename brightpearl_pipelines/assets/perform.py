@@ -8,6 +8,10 @@ the day of each record that it brought, so that the partitions of an asset show 
 came. It looks only at what changed. A day that a person materialises or backfills is read, mapped and compared with the
 target again, in full. Which of the two it is says `scope.reach` in the run's configuration: the jobs `sync_…` set it
 to changes, and by default it means the partition.
+
+A connection that cannot be used fails the check `reachable` of its assets, which are then not materialised; the steps
+after them go on with what there is, so that one shop's trouble is not the others'. The run is tagged with its name.
+Only a run that is about this connection alone fails, since nothing else waits for it.
 """
 
 import asyncio
@@ -16,6 +20,7 @@ from dataclasses import replace
 from datetime import date
 
 import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from brightpearl_pipelines.assets.keys import PLURALS, steps_by_key
 from brightpearl_pipelines.assets.metadata import change_set, days_since, describe, failed, version_of
@@ -35,18 +40,26 @@ CHANGED_TAG = "bp/changed"
 TRIGGER_TAG = "trigger"
 CONNECTION_TAG = "connection"
 ENTITY_TAG = "entity"
+PAUSED_TAG = "bp/paused"
+"""Names the connections that could not be used in a run, separated by commas; alerts may go by it."""
+REACHABLE = "reachable"
 DELTA = "delta"
+NOT_MATERIALISED = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+"""An output with this is given to the steps after it without being told as a materialisation. Dagster has no public
+name for it; should it forget this one, an asset of an unreachable connection would look fresh: a test would say so."""
 SECONDS_BETWEEN_LOGS = 2.0
 
 
 def materialize(
     context: dg.AssetExecutionContext, sync: Sync, launch: ScopeConfig, step: Step, *, daily: bool
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Do the step as the run asks. Raises dg.Failure with a description for people; yields nothing in a dry run."""
     try:
         _tag(context, sync)
         if launch.dry_run:
             _rehearse(context, sync, launch)
+            if step.connection:
+                yield dg.AssetCheckResult(passed=step.connection not in sync.unreachable, check_name=REACHABLE)
             return
         yield _do(context, sync, launch, step, daily=daily)
     except ConfigurationError as error:
@@ -66,13 +79,13 @@ def _do(
     with sync.store.transaction() as tx:
         before = version_of(tx, step)
     days = days_of(context) if daily else []
-    result = asyncio.run(_steps(context, sync, step, launch.of(days, daily=daily)))
+    result, another_try_may_help = asyncio.run(_steps(context, sync, step, launch.of(days, daily=daily)))
     counts = result.counts
-    if counts.paused is not None:
-        raise dg.Failure(f"{step.connection} cannot be used now: {counts.paused}", metadata=failed(result))
-    context.log.info(_summary(step, counts))
     if counts.changed or counts.created or counts.updated:
         _mark_changed(context, sync)
+    if counts.paused is not None:
+        return _unreachable(context, sync, step, result, another_try_may_help=another_try_may_help)
+    context.log.info(_summary(step, counts))
     with sync.store.transaction() as tx:
         described = describe(tx, sync.configuration, step, result, before, sync.clock.now())
         touched = _untold_days(tx, context.asset_key, step) if daily else {}
@@ -80,7 +93,37 @@ def _do(
         if key not in days:
             brought = touched[date.fromisoformat(key)]
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata={"changed": brought}))
-    return dg.MaterializeResult(metadata=described)
+    reached = [dg.AssetCheckResult(passed=True, check_name=REACHABLE)] if step.connection else []
+    return dg.MaterializeResult(metadata=described, check_results=reached)
+
+
+def _unreachable(
+    context: dg.AssetExecutionContext, sync: Sync, step: Step, result: StepResult, *, another_try_may_help: bool
+) -> dg.MaterializeResult[None]:
+    """What a step says whose connection could not be used. Raises dg.Failure where no other connection is concerned."""
+    connection, told = step.connection or "", failed(result)
+    sentence = f"{connection} cannot be used now: {result.counts.paused}"
+    if connections_of(context, sync) == {connection}:
+        raise dg.Failure(sentence, metadata=told, allow_retries=another_try_may_help)
+    context.log.warning(f"{sentence}; the other connections go on")
+    sync.unreachable.add(connection)
+    context.instance.add_run_tags(context.run.run_id, {PAUSED_TAG: ", ".join(sorted(sync.unreachable))})
+    context.log_event(dg.AssetObservation(context.asset_key, description=sentence, metadata=told))
+    check = dg.AssetCheckResult(
+        passed=False,
+        check_name=REACHABLE,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=sentence,
+        metadata=told,
+    )
+    return dg.MaterializeResult(metadata=NOT_MATERIALISED, check_results=[check])
+
+
+def connections_of(context: dg.AssetExecutionContext, sync: Sync) -> set[str]:
+    """The connections that the run is about."""
+    chosen = _selected(context)
+    steps = (step for key, step in steps_by_key(sync.configuration).items() if key in chosen)
+    return {step.connection for step in steps if step.connection}
 
 
 def _untold_days(tx: Transaction, key: dg.AssetKey, step: Step) -> Mapping[date, int]:
@@ -91,14 +134,22 @@ def _untold_days(tx: Transaction, key: dg.AssetKey, step: Step) -> Mapping[date,
     return touched
 
 
-async def _steps(context: dg.AssetExecutionContext, sync: Sync, step: Step, scopes: Sequence[Scope]) -> StepResult:
-    total = StepResult(step.name, step.connection, step.entity, Counts())
+async def _steps(
+    context: dg.AssetExecutionContext, sync: Sync, step: Step, scopes: Sequence[Scope]
+) -> tuple[StepResult, bool]:
+    """What was done, and whether another try may help if the connection could not be used."""
+    total, may_help = StepResult(step.name, step.connection, step.entity, Counts()), True
     async with sync.engine(lane=_lane(context), run=context.run.run_id, progress=_progress(context)) as engine:
         for scope in scopes:
-            add(total, await perform(engine, step, scope))
+            try:
+                add(total, await perform(engine, step, scope))
+            except (ApiError, ConfigurationError) as error:
+                if step.connection is None:
+                    raise
+                total.counts.paused, may_help = str(error), not isinstance(error, ConfigurationError)
             if total.counts.paused is not None:
                 break
-    return total
+    return total, may_help
 
 
 def add(total: StepResult, part: StepResult) -> None:
@@ -167,6 +218,7 @@ def _rehearse(context: dg.AssetExecutionContext, sync: Sync, launch: ScopeConfig
         said = failed(result) | (change_set(result.changes) if step.name == "published" else {})
         said = {name: value for name, value in said.items() if value is not None}
         stopped = f" It stopped early: {result.counts.paused}" if result.counts.paused else ""
+        sync.unreachable |= {step.connection or ""} if result.counts.paused else set()
         context.log_event(
             dg.AssetObservation(key, description=f"Dry run: nothing was written.{stopped}", metadata=said)
         )
