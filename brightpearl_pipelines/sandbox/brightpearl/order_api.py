@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -173,7 +174,7 @@ class OrderApi:
             net=_part(value, "rowNet").get("value", 0),
             tax=_part(value, "rowTax").get("value", 0),
             nominal_code=body.get("nominalCode"),
-            external_ref=body.get("externalRef"),
+            external_ref=body.get("externalRef") if self.emulator.settings["added_rows_keep_external_ref"] else None,
         )
         checker.done()
         if row is None:
@@ -240,14 +241,22 @@ class OrderApi:
         if quantity == Decimal(row["quantity"]["magnitude"]):
             return None
         tracked = row_id in self.emulator.orders.tracked_rows(order)
-        if quantity is None or quantity <= 0 or decimals(quantity) > (0 if tracked else 4):
+        lowest = 0 if self.emulator.settings["row_quantity_zero"] else Decimal("0.0001")
+        if quantity is None or quantity < lowest or decimals(quantity) > (0 if tracked else 4):
             return f"You have supplied an invalid quantity: {value} for row {row_id}"
-        noted, _ = self.emulator.goods_out.progress(order["id"])
-        taken = noted[row_id] + self.emulator.reservations.reserved(order["id"]).get(row_id, 0)
-        if quantity < taken:
-            return f"The quantity of row {row_id} cannot be below the {taken} reserved or fulfilled"
         if row["composition"]["bundleChild"]:
             return f"Row {row_id} is a bundle component"
+        return self._taken_problem(order, row_id, Fraction(quantity) / (Fraction(row["quantity"]["magnitude"]) or 1))
+
+    def _taken_problem(self, order: JsonObject, row_id: str, share: Fraction) -> str | None:
+        """Whether a share of a row, and of its components, would be less than what is reserved or fulfilled of them."""
+        noted, _ = self.emulator.goods_out.progress(order["id"])
+        reserved = self.emulator.reservations.reserved(order["id"])
+        for number in self.emulator.orders.family(order, row_id):
+            taken = noted[number] + reserved.get(number, 0)
+            left = Fraction(order["orderRows"][number]["quantity"]["magnitude"]) * share
+            if left < taken:
+                return f"The quantity of row {number} cannot be below the {taken} reserved or fulfilled"
         return None
 
     def delete_row(self, _call: Call, id: str, row_id: str) -> Reply:
@@ -263,7 +272,7 @@ class OrderApi:
 
     def _drop_row(self, order: JsonObject, row_id: str) -> None:
         """With its component rows; what was reserved for them goes back."""
-        for number in [row_id, *self.emulator.orders.children(order, int(row_id))]:
+        for number in self.emulator.orders.family(order, row_id):
             if self.emulator.reservations.reserved(order["id"]).get(number):
                 place = self.emulator.reservations.warehouse_of(order["id"])
                 self.emulator.reservations.set_row(order, place or 0, number, 0)
@@ -271,7 +280,7 @@ class OrderApi:
 
     def _undeletable(self, order: JsonObject, row_id: str, row: JsonObject) -> str | None:
         noted, _ = self.emulator.goods_out.progress(order["id"])
-        family = [row_id, *self.emulator.orders.children(order, int(row_id))]
+        family = self.emulator.orders.family(order, row_id)
         if row["composition"]["bundleChild"]:
             return "it is a bundle component"
         if order["orderPaymentStatus"] in ("PAID", "PARTIALLY_PAID"):

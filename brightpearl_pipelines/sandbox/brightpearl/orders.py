@@ -281,6 +281,11 @@ class Orders:
         rows = order["orderRows"].items()
         return [number for number, row in rows if row["composition"]["parentOrderRowId"] == row_id]
 
+    def family(self, order: JsonObject, row_id: str) -> list[str]:
+        """A row and, for a bundle, its component rows to the last level."""
+        below = [each for child in self.children(order, int(row_id)) for each in self.family(order, child)]
+        return [row_id, *below]
+
     def rescale(self, order: JsonObject, row_id: int) -> None:
         """Component quantities after a bundle row's quantity changed."""
         parent = order["orderRows"][str(row_id)]

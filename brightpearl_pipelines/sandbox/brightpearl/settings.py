@@ -33,6 +33,10 @@ def default_settings() -> JsonObject:
         "duplicate_external_ref": "error",  # or "existing": 200 with the id of the order that is there
         "row_money_decimals_on_post": 2,
         "updated_on_at_creation": False,
+        # The sheet bounds a changed quantity by what is reserved or fulfilled, and names no other lower bound (§5.3).
+        "row_quantity_zero": True,
+        # Orders show an externalRef on their rows; whether a row that is added alone may bring one is not said (§5.3).
+        "added_rows_keep_external_ref": True,
         "default_sales_status": {"SO": 3, "PO": 6, "SC": 10, "PC": 12},
         "invoiced_status": 4,
         "cancelled_status": 5,

@@ -105,12 +105,28 @@ class _Edit:
             if row.get("externalRef") and not (row.get("composition") or {}).get("bundleChild"):
                 yield row_id, row
 
-    def _row_of(self, line: Json) -> tuple[str, Json] | None:
-        """The row of a line: of that key and that product."""
-        for row_id, row in self._own():
-            if row["externalRef"] == line["externalRef"] and int(row["productId"]) == _product(line):
-                return row_id, row
-        return None
+    def _rows(self) -> dict[str, tuple[str, Json]]:
+        """The rows of the lines, by the line's key: of that key and that product.
+
+        Whether a row that is added alone keeps its externalRef is not documented (§5.3). One without any that says just
+        what a line says is therefore that line's row, once: else an edit that was cut off would add it again.
+        """
+        found = {
+            line["externalRef"]: (row_id, row)
+            for row_id, row in self._own()
+            for line in self.body["set"]
+            if row["externalRef"] == line["externalRef"] and int(row["productId"]) == _product(line)
+        }
+        nameless = {
+            row_id: row
+            for row_id, row in self.order["orderRows"].items()
+            if not row.get("externalRef") and not (row.get("composition") or {}).get("bundleChild")
+        }
+        for line in self.body["set"]:
+            same = [row_id for row_id, row in nameless.items() if _same(row, line)]
+            if line["externalRef"] not in found and same:
+                found[line["externalRef"]] = (same[0], nameless.pop(same[0]))
+        return found
 
     def _leaving(self) -> list[str]:
         """Rows of lines that are gone, or that now hold another product, unless nothing is left in them."""
@@ -128,11 +144,13 @@ class _Edit:
 
     def _changing(self) -> list[tuple[str, Json]]:
         """(row id, line) where the row does not say what the line says."""
-        found = [(self._row_of(line), line) for line in self.body["set"]]
-        return [(row[0], line) for row, line in found if row is not None and not _same(row[1], line)]
+        rows = self._rows()
+        found = [(rows[line["externalRef"]], line) for line in self.body["set"] if line["externalRef"] in rows]
+        return [(row_id, line) for (row_id, row), line in found if not _same(row, line)]
 
     def _coming(self) -> list[Json]:
-        return [line for line in self.body["set"] if self._row_of(line) is None]
+        rows = self._rows()
+        return [line for line in self.body["set"] if line["externalRef"] not in rows]
 
     def _patches(self) -> list[dict[str, Any]]:
         """The operations on the header (§5.4)."""
@@ -269,7 +287,8 @@ def _same(row: Json, line: Json) -> bool:
     """Whether a row says what a line says. Of several tax codes with the same rate any will do."""
     value = row["rowValue"]
     shown = (row["quantity"]["magnitude"], value["rowNet"]["value"], value["rowTax"]["value"])
-    named = _product(line) != FREE_TEXT or row["productName"] == line["name"]
+    product = _product(line)
+    named = int(row["productId"]) == product and (product != FREE_TEXT or row["productName"] == line["name"])
     wanted = (line["quantity"], line["net"], line["tax"])
     return named and all(Decimal(ours) == Decimal(theirs) for ours, theirs in zip(shown, wanted, strict=True))
 
