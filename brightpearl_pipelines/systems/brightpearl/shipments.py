@@ -65,7 +65,7 @@ async def _untracked(client: BrightpearlClient, product_ids: set[str]) -> set[st
 async def _suspects(session: Session, window: Window) -> Sequence[MatchKey]:
     """Orders older than the last note we know, changed since, and not wholly shipped: one of their notes may have been
     taken back. One call, whatever the number of new orders."""
-    assert window.since is not None and window.until is not None  # noqa: S101, PT018 - the engine gives both
+    assert window.since is not None and window.until is not None  # noqa: S101 - the engine gives both
     rows = await client_of(session).search(
         "order-service/order-search",
         {
