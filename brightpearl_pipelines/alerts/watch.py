@@ -17,7 +17,9 @@ from brightpearl_pipelines.store.alerts import Alert, Message
 from brightpearl_pipelines.store.database import Store, Transaction, wait_for_turn
 
 SETTLES_AFTER = timedelta(minutes=2)
-"""What comes and goes is one alert: it is over when it has been gone for so long."""
+"""An alert is over when its trouble has been gone for so long."""
+SETTLES_PATIENTLY = timedelta(minutes=30)
+"""The same for one that was over before within `repeat_every`: what comes and goes is one alert, not a storm."""
 LEASE = timedelta(minutes=2)
 """A process that has taken a message and has not said for so long what became of it is taken for dead."""
 MESSAGES_AT_ONCE = 50
@@ -42,7 +44,7 @@ def look(store: Store, configuration: Configuration, watcher: str | None = None)
         for alert in found.alerts:
             raise_alert(tx, configuration.alerts, alert)
         _clear(tx, found)
-        alerts.settle(tx, tx.clock.now() - SETTLES_AFTER)
+        alerts.settle(tx, SETTLES_AFTER, SETTLES_PATIENTLY, configuration.alerts.repeat_every)
     send_due(store, configuration.alerts)
     return found
 

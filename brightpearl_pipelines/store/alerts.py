@@ -147,14 +147,17 @@ def clear(tx: Transaction, keys: Iterable[str]) -> None:
     )
 
 
-def settle(tx: Transaction, before: datetime) -> list[str]:
-    """Close what has been gone since before that instant, and queue one message of it wherever it was told.
+def settle(tx: Transaction, after: timedelta, patiently: timedelta, memory: timedelta) -> list[str]:
+    """Close what has been gone for long enough, and queue one message of it wherever it was told.
 
-    Returns the keys of the closed ones.
+    Long enough is `after`; but `patiently` for a key that was open before within `memory`: it comes and goes. Returns
+    the keys of the closed ones.
     """
+    now = tx.clock.now()
     rows = tx.connection.execute(
-        "UPDATE sync.alert SET closed_at = %s WHERE closed_at IS NULL AND cleared_at <= %s RETURNING id, key",
-        (tx.clock.now(), before),
+        "UPDATE sync.alert AS a SET closed_at = %s WHERE closed_at IS NULL AND cleared_at <= CASE WHEN EXISTS "
+        "(SELECT FROM sync.alert AS b WHERE b.key = a.key AND b.closed_at > %s) THEN %s ELSE %s END RETURNING id, key",
+        (now, now - memory, now - patiently, now - after),
     ).fetchall()
     for alert_id, _ in rows:
         told = tx.connection.execute(

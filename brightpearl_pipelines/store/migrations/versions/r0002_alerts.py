@@ -26,6 +26,7 @@ STATEMENTS = (
     )
     """,
     "CREATE UNIQUE INDEX alert_open ON sync.alert (key) WHERE closed_at IS NULL",
+    "CREATE INDEX alert_key ON sync.alert (key, closed_at)",
     "CREATE INDEX alert_closed ON sync.alert (closed_at) WHERE closed_at IS NOT NULL",
     """
     CREATE TABLE sync.alert_message (
