@@ -49,6 +49,7 @@ def sale_entry(record: Record, whose: Belongs, settings: BrightpearlSettings) ->
     payload = record.payload
     total = payload["totalValue"]
     amount, tax = _amount(total["total"]), _amount(total["taxAmount"])
+    rounding, rounding_tax = _rounding(payload["orderRows"])
     status = (payload.get("orderStatus") or {}).get("orderStatusId")
     cancelled = status == settings.order_statuses[OrderStatus.CANCELLED]
     return Entry(
@@ -65,7 +66,8 @@ def sale_entry(record: Record, whose: Belongs, settings: BrightpearlSettings) ->
         record=record.id,
         fetched_at=record.fetched_at,
         refund=whose.refund,
-        rounding=_rounding(payload["orderRows"]),
+        rounding=rounding,
+        rounding_tax=rounding_tax,
         cancelled=cancelled,
     )
 
@@ -96,9 +98,10 @@ def payment_entry(record: Record, whose: Belongs) -> Entry | None:
     )
 
 
-def _rounding(rows: Mapping[str, Json]) -> Decimal:
+def _rounding(rows: Mapping[str, Json]) -> tuple[Decimal, Decimal]:
     values = [row["rowValue"] for row in rows.values() if row.get("externalRef") == ROUNDING]
-    return sum((_amount(each["rowNet"]["value"]) + _amount(each["rowTax"]["value"]) for each in values), ZERO)
+    net, tax = (sum((_amount(each[name]["value"]) for each in values), ZERO) for name in ("rowNet", "rowTax"))
+    return net, tax
 
 
 def _amount(value: object) -> Decimal:

@@ -60,6 +60,8 @@ class Entry:
     refund: str = ""
     """What the refund is called that it belongs to, `order-refund`; empty for what belongs to the order itself."""
     rounding: Decimal = ZERO
+    """Net of the row named Rounding; its tax apart, since the two may make up for each other."""
+    rounding_tax: Decimal = ZERO
     cancelled: bool = False
 
 

@@ -92,9 +92,9 @@ class _Explainer:
     def _with(self, document: Document) -> Document:
         theirs = document.theirs
         if not document.differs:
-            if theirs is None or not theirs.rounding:
+            if theirs is None or not (theirs.rounding or theirs.rounding_tax):
                 return document
-            sentence = f"{theirs.rounding} {theirs.currency} of it is a row named Rounding"
+            sentence = f"a row named Rounding takes up {theirs.rounding} net and {theirs.rounding_tax} tax"
             return replace(document, explanation=Explanation(By.ROUNDING_ROW, sentence))
         if document.ours is None:
             found = self._only_theirs(document)

@@ -80,6 +80,7 @@ _DOCUMENT: Final = {
     "difference": _AMOUNT,
     "tax_difference": _AMOUNT,
     "rounding": _AMOUNT,
+    "rounding_tax": _AMOUNT,
     "explained_by": pa.Column(_TEXT, pa.Check.isin([each.value for each in By])),
     "explanation": _FREE,
     "dead_letter": pa.Column(_WHOLE, nullable=True),
@@ -244,6 +245,7 @@ def _document(document: Document) -> Row:
         "difference": document.difference,
         "tax_difference": document.tax_difference,
         "rounding": theirs.rounding if theirs else ZERO,
+        "rounding_tax": theirs.rounding_tax if theirs else ZERO,
         "explained_by": why.by.value,
         "explanation": why.sentence,
         "dead_letter": why.dead_letter,
@@ -253,7 +255,8 @@ def _document(document: Document) -> Row:
 
 def _is_told(row: Row) -> bool:
     alone = row["shop_amount"] is None or row["brightpearl_amount"] is None
-    return alone or bool(row["difference"] or row["tax_difference"] or row["rounding"])
+    figures = ("difference", "tax_difference", "rounding", "rounding_tax")
+    return alone or any(row[name] for name in figures)
 
 
 def _nothing() -> Row:
