@@ -256,6 +256,8 @@ class Payment(Entity):
     paid_at: AwareDatetime
     expires_at: AwareDatetime | None = None
     """Of an authorisation: when it lapses by itself."""
+    authorisation: Text = ""
+    """Of a receipt or a void: the reference of the authorisation that it ends, if there ever was one."""
     return_reference: Text = ""
     """Of a refund: the return that the money goes back for."""
 

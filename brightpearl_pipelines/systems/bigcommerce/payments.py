@@ -28,6 +28,7 @@ from brightpearl_pipelines.systems.contract import Ignored, Mapped, Settings, So
 TAKEN = ("captured", "paid", "partially refunded", "refunded")
 PROMISED = ("authorized", "capture pending", "void pending")
 RELEASED = "void"
+ENDS_AUTHORISATION = ("payment", "void")
 
 _Tender = tuple[str, PaymentKind, str, Decimal]
 """(name, kind, method in the shop's words, amount)"""
@@ -52,6 +53,8 @@ def _payments(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
         content = {**common, "reference": reference, "kind": kind.value, "method": method, "amount": amount}
         if kind is PaymentKind.AUTHORISATION:
             content["expires_at"] = expires
+        elif name in ENDS_AUTHORISATION:
+            content["authorisation"] = f"{record.connection}-{record.id}-auth"
         index = [of_order, MatchKey("reference", reference)]
         found.append(Mapped(reference, content, index=index, day=_day(record)))
     return found or [Ignored(record.id, "nothing_paid_yet")]

@@ -52,6 +52,20 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
     return _Planner.of(context, [row for row in rows if row.origin.get("reference") in context.shops]).run()
 
 
+def left_out(context: PlanContext, returns: Sequence[Golden]) -> dict[UUID, str]:
+    """Those returns for which no credit is booked by a rule, with its name."""
+    planner = _Planner.of(context, returns)
+    rules: dict[UUID, str] = {}
+    for row in returns:
+        try:
+            rule = planner.left_out(row)
+        except _HoldError:
+            continue
+        if rule is not None:
+            rules[row.id] = rule
+    return rules
+
+
 @dataclass(frozen=True)
 class _Around:
     """What is known of the orders that some refunds belong to, looked up together."""
@@ -94,6 +108,14 @@ class _Planner:
         if booked is not None and booked.state not in GONE:
             self._unchanged(row, booked)
             return
+        rule = self.left_out(row)
+        if rule is not None:
+            self.ignored[row.id] = rule
+            return
+        self._book(row, self._order(row), shop, key)
+
+    def _order(self, row: Golden) -> Golden:
+        shop, number = row.origin["reference"], row.content["order_number"]
         order = self.around.orders.get((shop, number))
         if order is None:
             raise _HoldError(
@@ -102,11 +124,7 @@ class _Planner:
                 "Mend the order's own dead letter; the refund then goes by itself.",
                 waiting_for=[f"order:{shop}:{number}"],
             )
-        rule = self._left_out(order, shop, number)
-        if rule is not None:
-            self.ignored[row.id] = rule
-            return
-        self._book(row, order, shop, key)
+        return order
 
     def _unchanged(self, row: Golden, booked: Delivery) -> None:
         agreed = booked.payload["agreed"]
@@ -120,8 +138,12 @@ class _Planner:
                 where=changed[0],
             )
 
-    def _left_out(self, order: Golden, shop: str, number: str) -> str | None:
-        """The rule by which there is nothing to credit: the money went back another way, or never came."""
+    def left_out(self, row: Golden) -> str | None:
+        """The rule by which there is nothing to credit: the money went back another way, or never came.
+
+        Raises _HoldError while the order is not in Brightpearl.
+        """
+        shop, number, order = row.origin["reference"], row.content["order_number"], self._order(row)
         if order.content.get("progress") == OrderStatus.CANCELLED:
             return "order_cancelled_in_brightpearl"
         cancellation = self.around.deliveries.get(cancel_key(shop, number))

@@ -197,25 +197,32 @@ async def _cancel_one(client: BrightpearlClient, delivery: Delivery, order: Json
 
 
 async def _reverse_payments(client: BrightpearlClient, delivery: Delivery, order: Json, session: Session) -> None:
-    """Brightpearl cancels only what nothing is paid on (§5.4): each receipt gets a payment back, once."""
-    body, order_id = delivery.payload["body"], str(order["id"])
+    """Brightpearl cancels only what nothing is paid on (§5.4): what came in goes back, what was promised is released,
+    once each."""
+    order_id = str(order["id"])
     payments = await client.search("accounting-service/customer-payment-search", {"orderId": order_id})
     references = {str(each["transactionRef"]) for each in payments}
+    ended = {str(each["transactionCode"]) for each in payments if each["paymentType"] in ("CAPTURE", "VOID")}
     for payment in payments:
-        reference = f"{payment['transactionRef']}-back"
-        if payment["paymentType"] != "RECEIPT" or reference in references:
+        reference, kind = f"{payment['transactionRef']}-back", payment["paymentType"]
+        if reference in references or (kind == "AUTH" and str(payment["transactionCode"]) in ended):
+            continue
+        if kind in ("RECEIPT", "CAPTURE"):
+            how = {"paymentType": "PAYMENT", "amountPaid": str(payment["amountPaid"])}
+        elif kind == "AUTH":
+            how = {"paymentType": "VOID", "amountAuthorized": str(payment["amountAuthorized"])}
+        else:
             continue
         back = {
             "transactionRef": reference,
             "transactionCode": payment.get("transactionCode") or payment["transactionRef"],
             "paymentMethodCode": payment["paymentMethodCode"],
-            "paymentType": "PAYMENT",
             "orderId": int(order_id),
-            "currencyIsoCode": body["currency"],
+            "currencyIsoCode": delivery.payload["body"]["currency"],
             "exchangeRate": order["currency"]["exchangeRate"],
-            "amountPaid": str(payment["amountPaid"]),
             "paymentDate": wire_instant(session.clock.now()),
-            "journalRef": f"Cancelled in the shop: {body['external_ref']}",
+            "journalRef": f"Cancelled in the shop: {delivery.payload['body']['external_ref']}",
+            **how,
         }
         await client.post("accounting-service/customer-payment", back)
 
