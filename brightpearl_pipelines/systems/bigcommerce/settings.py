@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brightpearl_pipelines.entities.models import OrderStatus
 from brightpearl_pipelines.systems.bigcommerce.carriers import Carrier
+from brightpearl_pipelines.systems.bigcommerce.catalogue_settings import Catalogue
 from brightpearl_pipelines.systems.bigcommerce.pools import KeptBack, Pool, Units, named_twice, with_warehouses
 from brightpearl_pipelines.systems.contract import Settings, Tables
 
@@ -42,6 +43,7 @@ class BigCommerceSettings(Settings):
     """Whether the shop is told when more of a SKU is expected: by a metafield of the variant, which themes may show."""
     carriers: dict[str, Carrier] = Field(default_factory=dict)
     """Brightpearl's shipping method id: who carries the parcel, as the shop is told; others go without a carrier."""
+    catalogue: Catalogue = Catalogue()
     order_statuses: dict[str, OrderStatus]
     returned_goods: Literal["none", "restock"] = "none"
     """Whether goods that the shop refunds come back to the warehouse they left: its refunds do not say (§2.8)."""

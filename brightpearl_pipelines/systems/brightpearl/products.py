@@ -30,13 +30,6 @@ from brightpearl_pipelines.systems.contract import (
     Window,
 )
 
-KILOGRAMS = {
-    "kg": Decimal(1),
-    "g": Decimal("0.001"),
-    "lb": Decimal("0.45359237"),
-    "oz": Decimal("0.028349523125"),
-}
-"""How much one of a unit weighs. Brightpearl's `magnitude` is in the unit of the account's configuration (§10.4)."""
 FACTS = "product reference"
 
 
@@ -156,8 +149,9 @@ def _group(product: Json, tables: Tables) -> str:
 
 
 def _weight(product: Json, tables: Tables) -> Decimal:
+    """Brightpearl's `magnitude` is in the unit of the account's configuration (§10.4)."""
     magnitude = ((product.get("stock") or {}).get("weight") or {}).get("magnitude")
-    return Decimal(str(magnitude or 0)) * KILOGRAMS[tables["weight"]["unit"]]
+    return Decimal(str(magnitude or 0)) * Decimal(tables["weight"]["kilograms"])
 
 
 def _tax_rate(product: Json, tables: Tables) -> Decimal | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brightpearl_pipelines.entities.models import LineKind, OrderStatus
+from brightpearl_pipelines.entities.weight import KILOGRAMS, Unit
 from brightpearl_pipelines.systems.brightpearl.countries import countries
 from brightpearl_pipelines.systems.contract import Settings, Tables
 
@@ -55,7 +56,7 @@ class BrightpearlSettings(Settings):
     shipping_methods: dict[str, int]
     payment_methods: dict[str, str]
     price_lists: dict[str, int]
-    weight_unit: Literal["kg", "g", "lb", "oz"] = "kg"
+    weight_unit: Unit = "kg"
     """The account's product weight unit (brightpearl.md §10.4)."""
     details_minutes: Annotated[int, Field(ge=0)] = 15
     """Minutes after which all prices, brands and categories are read again; 0: only with a product that changed."""
@@ -76,5 +77,5 @@ class BrightpearlSettings(Settings):
         return {
             "countries": countries(),
             "tax_rates": {code: str(rate) for rate, code in self.tax_codes.items()},
-            "weight": {"unit": self.weight_unit},
+            "weight": {"kilograms": str(KILOGRAMS[self.weight_unit])},
         }
