@@ -5,6 +5,7 @@ Loading reads that one file. It opens no database, calls no system, and needs no
 
 import dagster as dg
 
+from brightpearl_pipelines.alert_sensors import alert_sensors, freshness_checks
 from brightpearl_pipelines.assets import all_assets
 from brightpearl_pipelines.assets.report_store import REPORTS_IO, reports_io_manager
 from brightpearl_pipelines.assets.reports import report_assets, report_checks
@@ -27,11 +28,13 @@ def build_defs(
     if configuration is None:
         configuration = load_configuration()
     assets = all_assets(configuration)
+    fresh = freshness_checks(configuration)
+    told = [spec.key for spec in fresh.check_specs]
     return dg.Definitions(
         assets=[*assets, *report_assets(configuration)],
-        asset_checks=[*schema_checks(), *report_checks()],
-        jobs=[*sync_jobs(), housekeeping],
-        sensors=[changes_sensor(configuration, assets)],
+        asset_checks=[*schema_checks(), *report_checks(), fresh],
+        jobs=[*sync_jobs(told), housekeeping],
+        sensors=[changes_sensor(configuration, assets), *alert_sensors(told)],
         schedules=SCHEDULES,
         resources={"sync": sync or SyncResource(), "scope": ScopeConfig(), REPORTS_IO: reports_io_manager},
         # A process of its own for each step would cost two seconds an asset; all of them wait for the network anyway.

@@ -12,7 +12,7 @@ import dagster as dg
 
 from brightpearl_pipelines.assets.perform import CHANGED_TAG, DELTA, LANE_TAG, TRIGGER_TAG
 from brightpearl_pipelines.resources import LaunchReach, ScopeConfig, Sync
-from brightpearl_pipelines.store import commitments, events
+from brightpearl_pipelines.store import alerts, commitments, events
 
 if TYPE_CHECKING:  # what define_asset_job returns has no public name
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -39,26 +39,27 @@ def run_config(reach: LaunchReach) -> dg.RunConfig:
     return dg.RunConfig(resources={"scope": ScopeConfig(reach=reach)})
 
 
-def sync_jobs() -> list["UnresolvedAssetJobDefinition"]:
-    """The jobs on assets."""
+def sync_jobs(told: Sequence[dg.AssetCheckKey] = ()) -> list["UnresolvedAssetJobDefinition"]:
+    """The jobs on assets. `told`: checks that a sensor tells of, so that no run spends time on them."""
+    apart = dg.AssetSelection.checks(*told)
     return [
         _job(
             CHANGES_JOB,
-            SYNCED,
+            SYNCED - apart,
             "Everything that changed anywhere since the last run, all the way from the systems to the systems. "
             "The sensor and the five-minute schedule start it.",
         ),
         *(
             _job(
                 name,
-                dg.AssetSelection.groups(*groups),
+                dg.AssetSelection.groups(*groups) - apart,
                 f"What changed of {_listed(groups)} since the last run, and nothing else. For a look by hand.",
             )
             for name, groups in PER_ENTITY.items()
         ),
         _job(
             FULL_JOB,
-            SYNCED,
+            SYNCED - apart,
             "All that changed, and besides, in full, what cannot say whether it changed, such as stock. Leaves a "
             "quarter of each account's API limit to the runs on changes.",
             reach=LaunchReach.everything,
@@ -102,6 +103,8 @@ class Keep(dg.Config):
     """Webhooks that are dealt with."""
     settled_orders: int = 60
     """Orders that took stock and have long been reserved in Brightpearl."""
+    alerts: int = 90
+    """Alerts that are over."""
 
 
 @dg.op(description="Deletes runs on changes that brought nothing, as soon as they are old; Dagster itself never does.")
@@ -132,7 +135,8 @@ def forget_finished(context: dg.OpExecutionContext, config: Keep, sync: dg.Resou
     with sync.store.transaction() as tx:
         finished = events.purge(tx, now - timedelta(days=config.events))
         settled = commitments.purge(tx, now - timedelta(days=config.settled_orders))
-    context.log.info(f"forgot {finished:,} webhooks and {settled:,} promises of stock")
+        over = alerts.purge(tx, now - timedelta(days=config.alerts))
+    context.log.info(f"forgot {finished:,} webhooks, {settled:,} promises of stock and {over:,} alerts")
 
 
 @dg.job(
