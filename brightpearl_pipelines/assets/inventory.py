@@ -13,13 +13,14 @@ from brightpearl_pipelines.configuration import Configuration
 
 
 def _figures_and_promises(configuration: Configuration) -> Iterator[dg.AssetKey]:
-    """Stock is reckoned from figures, products, and orders that the figures do not show yet."""
+    """Stock is reckoned from figures, products, orders that the figures do not show yet, and what suppliers send."""
     for connection in configuration.connections.values():
         for stream in connection.system.streams:
             if stream.entity == "stock_level":
                 yield extracted(connection.name, stream.name)
     yield HUB["product"]
     yield HUB["order"]
+    yield HUB["purchase_order"]
     yield from published_to(configuration, "order")
 
 
@@ -31,12 +32,13 @@ INVENTORY = EntityAssets(
         "figure could not be read keeps its last one: unreachable is never zero."
     ),
     mapped=(
-        "What can still be sold of each SKU, by warehouse: the stock figure, less what shop orders took that the "
-        "figure does not show yet. Bundles are computed from their components."
+        "What can still be sold of each SKU, by warehouse: the stock figure; what shop orders took that it does "
+        "not show yet; what open purchase orders will bring, and when. Bundles are computed from their components."
     ),
     published=(
-        "Stock numbers written to **{connection}**: the sum over the warehouses it sells from, less the safety stock, "
-        "never below 0; only numbers that changed. Each is read back until it shows."
+        "Stock numbers written to **{connection}**, for each of its locations: the sum over the warehouses that feed "
+        "it, less what is kept back and what is in flight, never below 0; only numbers that changed. Each is read back "
+        "until it shows."
     ),
     mapped_after=_figures_and_promises,
     published_from=("product",),

@@ -25,6 +25,7 @@ EXPECTED = {
     "brightpearl/extracted_inventory": [],
     "brightpearl/extracted_orders": [],
     "brightpearl/extracted_products": [],
+    "brightpearl/extracted_purchase_orders": [],
     "brightpearl/extracted_shipments": [],
     "brightpearl/published_customers": ["mapped_customers"],
     "brightpearl/published_orders": ["brightpearl/published_customers", "mapped_orders", "mapped_products"],
@@ -33,7 +34,7 @@ EXPECTED = {
     "mapped_orders": ["bigcommerce/extracted_orders"],
     "mapped_payments": ["bigcommerce/extracted_orders"],
     "mapped_products": ["bigcommerce/extracted_products", "brightpearl/extracted_products"],
-    "mapped_purchase_orders": [],
+    "mapped_purchase_orders": ["brightpearl/extracted_purchase_orders"],
     "mapped_returns": [],
     "mapped_shipments": ["brightpearl/extracted_shipments"],
     "reconciled_inventory": [
@@ -41,6 +42,7 @@ EXPECTED = {
         "brightpearl/published_orders",
         "mapped_orders",
         "mapped_products",
+        "mapped_purchase_orders",
     ],
 }
 

@@ -7,6 +7,7 @@ from brightpearl_pipelines.systems.brightpearl import (
     order_writes,
     payments,
     products,
+    purchase_orders,
     shipments,
 )
 from brightpearl_pipelines.systems.brightpearl.connect import connect
@@ -21,8 +22,8 @@ SYSTEM = System(
     name="brightpearl",
     settings=BrightpearlSettings,
     connect=connect,
-    streams=(*STREAMS, availability.STREAM, products.DETAILS_STREAM, shipments.STREAM),
-    sources=(*SOURCES, *shipments.SOURCES),
+    streams=(*STREAMS, availability.STREAM, products.DETAILS_STREAM, purchase_orders.STREAM, shipments.STREAM),
+    sources=(*SOURCES, purchase_orders.SOURCE, *shipments.SOURCES),
     targets=(customers.TARGET, order_writes.TARGET, credit_writes.TARGET, payments.TARGET),
     examine=examine,
     webhooks=WEBHOOKS,
