@@ -46,6 +46,8 @@ class Customer(Entity):
     phone: Text = ""
     group: Text = ""
     website: Text = ""
+    buyer: bool = False
+    """An order of theirs stands; who only has an account is nobody's customer yet."""
     billing: Address = Address()
     shipping: Address = Address()
 

@@ -38,6 +38,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
 }
 ONLY_LINKED = "only_linked"
 """The kind of match key that marks an external id as linked to somebody whose golden record it may not change."""
+EMPTY: tuple[Any, ...] = ("", None, [], {})
 AS_OF = "_as_of"
 """Kept beside the agreed fields: when the connection last held them."""
 
@@ -165,7 +166,7 @@ class _Batch:
         # Who only joins is the only one to say what it adds: there is nothing to agree on, and `agreed` of that
         # connection is about what was written to it.
         joins = self.source.joins is not None
-        bases = {} if joins else dict(agreed.get(self.tx, self._entity, self._name, set(links.values())))
+        bases = {} if joins else dict(agreed.get(self.tx, self._entity, self._view, set(links.values())))
         for each in mapped:
             self._merge(each, links[each.external_id], existing, bases)
         changed = goldens.put(self.tx, self.fresh.values()) | self.begun
@@ -181,7 +182,7 @@ class _Batch:
         self.counts.updated += len(changed - self.begun)
         self.counts.unchanged += len(mapped) - len(changed)
         if not joins:
-            agreed.put(self.tx, self._entity, self._name, {key: bases[key] for key in self.fresh})
+            agreed.put(self.tx, self._entity, self._view, {key: bases[key] for key in self.fresh})
         self._link(mapped, links)
         if self._entity == "product" and self.connection.settings.brightpearl:
             # What the shop has only now was never given its figure.
@@ -192,6 +193,11 @@ class _Batch:
     @property
     def _name(self) -> str:
         return self.connection.name
+
+    @property
+    def _view(self) -> str:
+        """The name under which is kept what this source said last."""
+        return f"{self._name}#{self.source.view}" if self.source.view else self._name
 
     @property
     def _entity(self) -> str:
@@ -349,6 +355,8 @@ class _Batch:
         self.as_of = part.as_of
         present = self.fresh.get(key) or existing.get(key)
         content, origin = dict(present.content if present else {}), dict(present.origin if present else {})
+        if self.source.view and base is None:
+            base = {name: part.content[name] for name in part.content if content.get(name) not in EMPTY}
         for name, value in part.content.items():
             self._field(key, name, value, base, content, origin)
         day = part.day or (present.day if present else None)
@@ -363,7 +371,7 @@ class _Batch:
         if name in content and (value == ours or (base is not None and value == base.get(name))):
             return
         rival = origin.get(name)
-        empty = name not in content or ours in ("", None, [], {})
+        empty = name not in content or ours in EMPTY
         others_changed_it = rival is not None and rival != self._name and (base is None or ours != base.get(name))
         if rival is not None and others_changed_it and not empty and value not in ("", None):
             if not self._wins(key, name, rival):

@@ -187,6 +187,10 @@ class Source:
     """`read` finds the other record's payload under its stream's name; while that is unread the record is held."""
     joins: Joining | None = None
     """Set where the records only add to golden records that exist; such sources are merged after all others."""
+    view: str = ""
+    """Set where another source of the connection tells of the same things in other words, as a checkout and an account
+    tell of one customer: what each said last is kept apart. At its first look such a source only fills what is empty.
+    """
 
 
 # -- writing ------------------------------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ class BigCommerceSettings(Settings):
     """In place of `warehouses` and `location`, where the shop's stock lives in several locations."""
     restock: Literal["none", "metafield"] = "none"
     """Whether the shop is told when more of a SKU is expected: by a metafield of the variant, which themes may show."""
+    customer_groups: dict[str, str] = Field(default_factory=dict)
+    """The shop's customer group id: our word for it; a group that is not here is not told to Brightpearl."""
     carriers: dict[str, Carrier] = Field(default_factory=dict)
     """Brightpearl's shipping method id: who carries the parcel, as the shop is told; others go without a carrier."""
     catalogue: Catalogue = Catalogue()

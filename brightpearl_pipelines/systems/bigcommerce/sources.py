@@ -54,7 +54,7 @@ def _customer(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
     status = tables["order_statuses"].get(str(record.payload["status_id"]))
     if status in NOT_YET:
         return [Ignored(record.id, f"order_{status}")]
-    content = MAPPINGS["customer"].read(record.payload, tables)
+    content = {**MAPPINGS["customer"].read(record.payload, tables), "buyer": True}
     keys = match_keys(Customer.model_validate(content))
     placed = instant(record.payload["date_created"])
     return [

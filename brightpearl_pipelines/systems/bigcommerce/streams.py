@@ -37,7 +37,7 @@ async def _as_it_is(client: BigCommerceClient, settings: Settings, rows: Sequenc
     del client, settings, rows
 
 
-def _changed(
+def changed(
     path: str,
     params: Mapping[str, str],
     filters: tuple[str, str],
@@ -123,7 +123,8 @@ async def _products(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     return [found.get(each) or SourceRecord(each, {}, deleted=True) for each in ids]
 
 
-def _event_id(payload: Json) -> Sequence[str]:
+def event_id(payload: Json) -> Sequence[str]:
+    """The id that most webhooks name (§7.3)."""
     return [str(payload["data"]["id"])]
 
 
@@ -131,7 +132,7 @@ STREAMS = (
     Stream(
         "orders",
         "order",
-        _changed(
+        changed(
             "v2/orders",
             {"sort": "date_modified:asc", **ORDER_DETAILS},
             ("min_date_modified", "max_date_modified"),
@@ -139,18 +140,18 @@ STREAMS = (
             transactions.lay_beside,
         ),
         read_orders,
-        topics={f"store/order/{what}": _event_id for what in ORDER_EVENTS},
+        topics={f"store/order/{what}": event_id for what in ORDER_EVENTS},
     ),
     Stream(
         "products",
         "product",
-        _changed(
+        changed(
             "v3/catalog/products",
             {"include": "variants", "sort": "date_modified", "direction": "asc"},
             ("date_modified:min", "date_modified:max"),
             _product,
         ),
         _products,
-        topics={f"store/product/{what}": _event_id for what in ("created", "updated", "deleted")},
+        topics={f"store/product/{what}": event_id for what in ("created", "updated", "deleted")},
     ),
 )

@@ -54,10 +54,12 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
         if too_long:
             held.append(_too_long(context.connection, row, too_long[0]))
         elif row.id not in known:
-            if set(row.origin.values()) & context.shops.keys():
-                deliveries.append(_creation(context, row))
-            else:
+            if not set(row.origin.values()) & context.shops.keys():
                 ignored[row.id] = "customer_of_no_shop"
+            elif not row.content.get("buyer"):
+                ignored[row.id] = "has_not_bought_yet"
+            else:
+                deliveries.append(_creation(context, row))
         else:
             contact_id = known[row.id][0]
             # A contact that we have just made was not read yet.
