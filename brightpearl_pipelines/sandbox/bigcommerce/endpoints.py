@@ -109,7 +109,9 @@ CATALOG_ENDPOINTS = (
     endpoint("GET", f"{_product}/variants/{{variant_id}}", PRODUCTS, catalog.get_variant),
     endpoint("GET", f"{_product}/options", PRODUCTS, catalog.list_options),
     *metafields.endpoints_for(metafields.PRODUCT, _product, PRODUCTS),
-    *metafields.endpoints_for(metafields.VARIANT, f"{_product}/variants/{{variant_id}}", PRODUCTS),
+    *metafields.endpoints_for(
+        metafields.VARIANT, f"{_product}/variants/{{variant_id}}", PRODUCTS, "/v3/catalog/variants/metafields"
+    ),
 )
 
 INVENTORY_ENDPOINTS = (
