@@ -15,7 +15,7 @@ LOG = "log"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
-SHORTEST = timedelta(minutes=1)
+SHORTEST = timedelta(minutes=2)
 
 
 def _duration(value: object) -> timedelta:
@@ -23,10 +23,10 @@ def _duration(value: object) -> timedelta:
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError("a time is written like 90s, 10m, 4h or 2d")
+        raise ValueError("a time is written like 10m, 4h or 2d")
     found = timedelta(**{_UNITS[match[2]]: int(match[1])})
     if found < SHORTEST:
-        raise ValueError("a minute is the shortest time")
+        raise ValueError("two minutes are the shortest time")
     return found
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from brightpearl_pipelines.alerts.budgets import DEFAULTS, OTHERWISE, allowed
 from brightpearl_pipelines.assets.keys import HUB, PLURALS, extracted, extracted_for, published, steps_by_key
 from brightpearl_pipelines.assets.perform import REACHABLE, materialize
 from brightpearl_pipelines.configuration import Configuration
@@ -19,8 +20,10 @@ from brightpearl_pipelines.resources import ScopeConfig, Sync
 from brightpearl_pipelines.sync.run import Step
 
 OWNERS = ["team:integrations"]
-FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(minutes=15), fail_window=timedelta(hours=1))
-"""Everything is looked at every five minutes, so three missed rounds are worth a look, and an hour is trouble."""
+WARNED_AT = 0.75
+"""The part of a freshness budget that may pass before an asset is marked."""
+SHORTEST_WINDOW = timedelta(minutes=1)
+"""Dagster looks at freshness no more often."""
 RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
@@ -61,13 +64,15 @@ def _extracted(configuration: Configuration, about: EntityAssets) -> Iterator[dg
                 step = Step("extracted", connection.name, about.entity, stream.name)
                 followed = [extracted(connection.name, stream.follows.stream)] if stream.follows else []
                 deps = _deps(configuration, about, followed)
-                yield _asset(about, step, extracted(connection.name, stream.name), deps, system.name, words)
+                fresh = _freshness(allowed(connection, stream.name, about.entity))
+                yield _asset(about, step, extracted(connection.name, stream.name), deps, system.name, words, fresh)
 
 
 def _mapped(configuration: Configuration, about: EntityAssets) -> dg.AssetsDefinition:
     upstream = dict.fromkeys([*extracted_for(configuration, about.entity), *about.mapped_after(configuration)])
     deps = _deps(configuration, about, upstream)
-    return _asset(about, Step("mapped", None, about.entity), HUB[about.entity], deps, "postgres", about.mapped)
+    step, fresh = Step("mapped", None, about.entity), _freshness(DEFAULTS.get(about.entity, OTHERWISE))
+    return _asset(about, step, HUB[about.entity], deps, "postgres", about.mapped, fresh)
 
 
 def _published(configuration: Configuration, about: EntityAssets) -> Iterator[dg.AssetsDefinition]:
@@ -80,7 +85,8 @@ def _published(configuration: Configuration, about: EntityAssets) -> Iterator[dg
             deps = _deps(configuration, about, upstream)
             words = about.published.format(connection=connection.name, system=system.name, what="")
             step = Step("published", connection.name, about.entity)
-            yield _asset(about, step, published(connection.name, about.entity), deps, system.name, words)
+            fresh = _freshness(allowed(connection, PLURALS[about.entity], about.entity))
+            yield _asset(about, step, published(connection.name, about.entity), deps, system.name, words, fresh)
 
 
 def _deps(configuration: Configuration, about: EntityAssets, upstream: Iterable[dg.AssetKey]) -> list[dg.AssetDep]:
@@ -103,8 +109,21 @@ def _reachable(key: dg.AssetKey, connection: str) -> dg.AssetCheckSpec:
     )
 
 
+def _freshness(budget: timedelta | None) -> dg.FreshnessPolicy | None:
+    """The policy of an asset: the budget that alerts go by. None where it was switched off."""
+    if budget is None:
+        return None
+    return dg.FreshnessPolicy.time_window(budget, warn_window=max(budget * WARNED_AT, SHORTEST_WINDOW))
+
+
 def _asset(
-    about: EntityAssets, step: Step, key: dg.AssetKey, deps: Iterable[dg.AssetDep], kind: str, description: str
+    about: EntityAssets,
+    step: Step,
+    key: dg.AssetKey,
+    deps: Iterable[dg.AssetDep],
+    kind: str,
+    description: str,
+    freshness: dg.FreshnessPolicy | None,
 ) -> dg.AssetsDefinition:
     with warnings.catch_warnings():
         # `backfill_policy` has been marked beta for years; without it a backfill of a month would be thirty runs.
@@ -119,7 +138,7 @@ def _asset(
             description=description,
             partitions_def=DAYS if about.daily else None,
             backfill_policy=dg.BackfillPolicy.single_run() if about.daily else None,
-            freshness_policy=FRESHNESS,
+            freshness_policy=freshness,
             retry_policy=RETRIES,
             check_specs=[_reachable(key, step.connection)] if step.connection else None,
             output_required=False,  # a dry run materialises nothing

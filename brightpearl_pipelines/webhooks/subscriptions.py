@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from brightpearl_pipelines.alerts.hooks import tell_hooks
 from brightpearl_pipelines.configuration import Configuration, Connection
 from brightpearl_pipelines.http.errors import AmbiguousError, ApiError, RefusedError
 from brightpearl_pipelines.sync.engine import Engine
@@ -90,7 +91,18 @@ async def ensure_subscriptions(engine: Engine, public_url: str) -> list[Subscrip
                 "%s: webhook %s: %s, since %s",
                 *(report.connection, report.topic, report.done, report.reason),
             )
+    _tell(engine, reports)
     return reports
+
+
+def _tell(engine: Engine, reports: Sequence[SubscriptionReport]) -> None:
+    """Alerts of what could not be had, and of what was found off or changed; a first subscription is none."""
+    with engine.transaction() as tx:
+        for connection in dict.fromkeys(report.connection for report in reports):
+            mine = [report for report in reports if report.connection == connection]
+            failed = [(each.topic, each.reason) for each in mine if each.done is Done.FAILED]
+            repaired = [(each.topic, each.reason) for each in mine if each.done is Done.REPAIRED]
+            tell_hooks(tx, engine.configuration, connection, failed=failed, repaired=repaired)
 
 
 async def _ensure(
