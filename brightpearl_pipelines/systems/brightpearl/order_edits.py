@@ -127,7 +127,7 @@ class Edit:
         if not fields:
             return None
         names = ", ".join(fields)
-        waiting = [f"order:{self._context.connection}:{each}" for each in (*self._ids, str(self._row.id))]
+        waiting = [f"order:{self._context.connection}:{each}" for each in self._ids or (self._row.id,)]
         return HoldError(
             "not_changeable",
             f"order {self.order.number} was edited in the shop after its import, and Brightpearl's API does not change "
