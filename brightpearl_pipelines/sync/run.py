@@ -1,10 +1,13 @@
 """A whole run: every step, in the order in which one builds on the other. Assets run the same steps one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from brightpearl_pipelines.configuration import Configuration
+from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import ApiError
+from brightpearl_pipelines.sync import catch_up
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.extract import extract
 from brightpearl_pipelines.sync.inventory import ENTITY as STOCK
@@ -12,6 +15,7 @@ from brightpearl_pipelines.sync.inventory import reconcile_inventory
 from brightpearl_pipelines.sync.merge import merge
 from brightpearl_pipelines.sync.publish import publish
 from brightpearl_pipelines.sync.scope import Counts, Reach, Scope, StepResult
+from brightpearl_pipelines.systems.contract import Stream
 
 ROUNDS = (
     # What orders refer to comes first; the stock that they take, and the parcels they become, last.
@@ -77,27 +81,52 @@ async def perform(engine: Engine, step: Step, scope: Scope) -> StepResult:
     if step.hints_only:
         scope = replace(scope, reach=Reach.EVENTS, day=None, ids=(), since=None)
     try:
-        counts = await extract(engine, step.connection, system.stream(step.stream or ""), scope)
+        counts = await _extract(engine, step.connection, system.stream(step.stream or ""), scope)
     except ApiError as error:
         counts.paused = str(error)
     return StepResult(step.name, step.connection, step.entity, counts)
 
 
+async def _extract(engine: Engine, connection: str, stream: Stream, scope: Scope) -> Counts:
+    """Extract, and note that a stream is caught up with."""
+    with engine.transaction() as tx:
+        debt = catch_up.debt(tx, connection, stream.name)
+    counts = await extract(engine, connection, stream, scope)
+    if debt is not None and catch_up.misses_nothing(stream, scope):
+        with engine.transaction() as tx:
+            catch_up.pay(tx, connection, stream.name, debt)
+    return counts
+
+
 async def run(
     engine: Engine, scope: Scope, *, connection: str | None = None, entity: str | None = None
 ) -> list[StepResult]:
-    """Do all steps, or those of one connection or entity. A dry run leaves no trace in the store."""
+    """Do all steps, or those of one connection or entity. A dry run leaves no trace in the store.
+
+    A connection that cannot be used is told in the results of its steps; the others go on. Raises ConfigurationError
+    where no connection could be used and one of them is not set up as it must be.
+    """
     chosen = [
         step
         for step in steps(engine.configuration)
         if (connection is None or step.connection in (None, connection)) and (entity is None or step.entity == entity)
     ]
-    results = []
-    if scope.dry_run:
-        with engine.rehearsal():
-            for step in chosen:
-                results.append(await perform(engine, step, scope))
-        return results
+    with engine.rehearsal() if scope.dry_run else nullcontext():
+        return await _each(engine, chosen, scope)
+
+
+async def _each(engine: Engine, chosen: Sequence[Step], scope: Scope) -> list[StepResult]:
+    results: list[StepResult] = []
+    misconfigured: ConfigurationError | None = None
     for step in chosen:
-        results.append(await perform(engine, step, scope))
+        try:
+            results.append(await perform(engine, step, scope))
+        except (ApiError, ConfigurationError) as error:
+            if step.connection is None:
+                raise
+            misconfigured = misconfigured or (error if isinstance(error, ConfigurationError) else None)
+            results.append(StepResult(step.name, step.connection, step.entity, Counts(paused=str(error))))
+    reached = any(result.step == "extracted" and result.counts.paused is None for result in results)
+    if misconfigured is not None and not reached:
+        raise misconfigured
     return results
