@@ -17,6 +17,7 @@ from brightpearl_pipelines.errors import ConfigurationError
 PROJECT = Path(__file__).resolve().parents[2]
 
 EXPECTED = {
+    "bigcommerce/extracted_customers": [],
     "bigcommerce/extracted_orders": [],
     "bigcommerce/extracted_products": [],
     "bigcommerce/published_inventory": ["mapped_products", "reconciled_inventory"],
@@ -30,7 +31,11 @@ EXPECTED = {
     "brightpearl/published_customers": ["mapped_customers"],
     "brightpearl/published_orders": ["brightpearl/published_customers", "mapped_orders", "mapped_products"],
     "brightpearl/published_payments": ["brightpearl/published_orders", "mapped_payments"],
-    "mapped_customers": ["bigcommerce/extracted_orders", "brightpearl/extracted_customers"],
+    "mapped_customers": [
+        "bigcommerce/extracted_customers",
+        "bigcommerce/extracted_orders",
+        "brightpearl/extracted_customers",
+    ],
     "mapped_orders": ["bigcommerce/extracted_orders"],
     "mapped_payments": ["bigcommerce/extracted_orders"],
     "mapped_products": ["bigcommerce/extracted_products", "brightpearl/extracted_products"],

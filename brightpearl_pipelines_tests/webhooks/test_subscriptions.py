@@ -14,7 +14,8 @@ from brightpearl_pipelines_tests.webhooks.receiving import CONFIGURATION, subscr
 
 URL = "http://127.0.0.1:8990"
 BRIGHTPEARL_TOPICS = {
-    "goods-out-note.modified.shipped",
+    "goods-out-note.destroyed",
+    "goods-out-note.modified",
     "order.modified",
     "product.created",
     "product.destroyed",
@@ -112,7 +113,7 @@ def test_changed_ones_at_brightpearl_are_replaced_by_right_ones(sandbox, ensure)
         "product.modified": ({"idSetAccepted": False}, "once for each id"),
         "product.created": ({"bodyTemplate": '{"id": "${resource-id}"}'}, "body template"),
         "product.destroyed": ({"bodyTemplate": "no JSON", "httpMethod": "PUT"}, "httpMethod"),
-        "goods-out-note.modified.shipped": (
+        "goods-out-note.modified": (
             {"uriTemplate": f"{URL}/webhooks/brightpearl/another-secret"},
             "another secret",
         ),
