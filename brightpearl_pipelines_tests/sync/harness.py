@@ -207,7 +207,7 @@ class Harness:
         found: dict[str, Json] = {}
         for order in list(self.brightpearl.collection("orders").values()):
             _, _, number = str(order.get("externalRef") or "").partition(":")
-            if number:
+            if number and order["orderTypeCode"] == "SO":
                 assert number not in found, f"shop order {number} is in Brightpearl twice"
                 found[number] = order
         return found
@@ -239,6 +239,21 @@ class Harness:
         return [
             each for each in self.brightpearl.collection("customer_payments").values() if each["orderId"] == order_id
         ]
+
+    def credits_of(self, number: str) -> dict[str, Json]:
+        """The sales credits of a shop order by the shop's refund id; an AssertionError if one refund has two."""
+        found: dict[str, Json] = {}
+        for credit in list(self.brightpearl.collection("orders").values()):
+            _, order, refund = (str(credit.get("externalRef") or "").split(":") + ["", ""])[:3]
+            if credit["orderTypeCode"] == "SC" and order == number:
+                assert refund not in found, f"refund {refund} of order {number} is in Brightpearl twice"
+                found[refund] = credit
+        return found
+
+    def paid_back(self, credit: Json) -> list[Json]:
+        """The payments against a sales credit."""
+        payments = self.brightpearl.collection("customer_payments").values()
+        return [each for each in payments if each["orderId"] == credit["id"]]
 
     def reserved(self, number: str) -> dict[str, int]:
         """Units reserved for a sales order, by SKU."""

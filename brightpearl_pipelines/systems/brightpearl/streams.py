@@ -148,7 +148,8 @@ def _component_ids(product: Json) -> list[str]:
     return [str(part["productId"]) for part in parts]
 
 
-async def _orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+async def read_orders(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
+    """Orders of any type."""
     found = await client_of(session).get_many("order-service/order/{ids}", ids)
     return with_missing([_record(str(each["id"]), each) for each in found], ids)
 
@@ -170,8 +171,8 @@ STREAMS = (
     Stream(
         "orders",
         "order",
-        searched("order-service/order-search", "orderId", _orders, ("createdOn", "updatedOn"), orderTypeId="1"),
-        _orders,
+        searched("order-service/order-search", "orderId", read_orders, ("createdOn", "updatedOn"), orderTypeId="1"),
+        read_orders,
         topics={"order.modified": event_ids},
     ),
 )
