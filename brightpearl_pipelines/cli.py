@@ -75,12 +75,15 @@ def serve_sandbox(
     rate: Annotated[float, typer.Option(min=0, help="Events a minute that happen by themselves.")] = 0.0,
     only: Annotated[list[str] | None, typer.Option(help="Serve only these systems, separated by commas.")] = None,
     data: Annotated[Path | None, typer.Option(help="Keep the state in this folder across restarts.")] = None,
+    currency: Annotated[str, typer.Option(help="What the account and the shop reckon in: GBP, EUR or USD.")] = "GBP",
 ) -> None:
     """Serve the emulators until stopped; prints one JSON line per system with its address and working credentials."""
     # The one place where the package knows of the sandbox; nothing but this command pays for importing it.
     from brightpearl_pipelines.sandbox.serve import run  # noqa: PLC0415
 
-    raise typer.Exit(run(base_port=base_port, seed=seed, orders=orders, rate=rate, only=only, data=data))
+    raise typer.Exit(
+        run(base_port=base_port, seed=seed, orders=orders, rate=rate, only=only, data=data, currency=currency)
+    )
 
 
 app.add_typer(sandbox, name="sandbox")

@@ -12,7 +12,8 @@ from pathlib import Path
 from brightpearl_pipelines.sandbox.generate import generate_world
 from brightpearl_pipelines.sandbox.kernel import Emulator
 from brightpearl_pipelines.sandbox.online_retail import RetailLoad, load_online_retail
-from brightpearl_pipelines.sandbox.world import World
+from brightpearl_pipelines.sandbox.regions import in_currency
+from brightpearl_pipelines.sandbox.world import BASE_CURRENCY, World
 
 SAVE_SECONDS = 2.0
 SAVE_SHARE = 20
@@ -29,10 +30,12 @@ class Origin:
     orders: Path | None
     start: datetime
     """When the first real order happens."""
+    currency: str = BASE_CURRENCY
+    """What the account and the shop reckon in; real order lines are in pounds."""
 
     def build(self) -> tuple[World, RetailLoad | None]:
         if self.orders is None:
-            return generate_world(self.seed), None
+            return in_currency(generate_world(self.seed), self.currency), None
         load = load_online_retail(self.orders, start=self.start)
         return load.world, load
 
@@ -49,7 +52,8 @@ class Keeper:
             return None
         manifest = json.loads((self.folder / MANIFEST).read_text())
         orders = self.folder / KEPT_ORDERS if manifest["orders"] else None
-        return Origin(manifest["seed"], orders, datetime.fromisoformat(manifest["start"]))
+        start = datetime.fromisoformat(manifest["start"])
+        return Origin(manifest["seed"], orders, start, manifest.get("currency", BASE_CURRENCY))
 
     def remember(self, origin: Origin) -> None:
         """Written last, after the first save, so that a folder with a manifest is whole; never written twice."""
@@ -57,7 +61,12 @@ class Keeper:
             return
         if origin.orders:
             shutil.copyfile(origin.orders, self.folder / KEPT_ORDERS)
-        manifest = {"seed": origin.seed, "orders": bool(origin.orders), "start": origin.start.isoformat()}
+        manifest = {
+            "seed": origin.seed,
+            "orders": bool(origin.orders),
+            "start": origin.start.isoformat(),
+            "currency": origin.currency,
+        }
         temporary = self.folder / f"{MANIFEST}.tmp"
         temporary.write_text(json.dumps(manifest))
         temporary.replace(self.folder / MANIFEST)

@@ -20,7 +20,7 @@ from brightpearl_pipelines.sandbox.kernel import Emulator, SandboxClock
 from brightpearl_pipelines.sandbox.online_retail import SPACING, RetailLoad, count_invoices
 from brightpearl_pipelines.sandbox.replay import replay
 from brightpearl_pipelines.sandbox.traffic import Traffic
-from brightpearl_pipelines.sandbox.world import World
+from brightpearl_pipelines.sandbox.world import BASE_CURRENCY, World
 
 BASE_PORT_VARIABLE = "BPP_SANDBOX_BASE_PORT"
 PORT_OFFSETS = {"brightpearl": 1, "bigcommerce": 2, "salesforce": 3, "dynamics": 4, "syspro": 5}
@@ -44,6 +44,7 @@ class Request:
     rate: float = 0.0
     only: Sequence[str] | None = None
     data: Path | None = None
+    currency: str = BASE_CURRENCY
 
 
 def run(
@@ -54,6 +55,7 @@ def run(
     rate: float = 0.0,
     only: Sequence[str] | None = None,
     data: Path | None = None,
+    currency: str = BASE_CURRENCY,
     out: TextIO | None = None,
     log: TextIO | None = None,
 ) -> int:
@@ -62,7 +64,7 @@ def run(
     Prints one JSON line per system to `out` (default stdout) once it accepts connections; everything meant for a person
     goes to `log` (default stderr).
     """
-    request = Request(base_port, seed, orders, rate, only, data)
+    request = Request(base_port, seed, orders, rate, only, data, currency.upper())
     log = log or sys.stderr
     try:
         asyncio.run(serve(request, out or sys.stdout, log))
@@ -79,7 +81,7 @@ async def serve(request: Request, out: TextIO, log: TextIO) -> None:
     clock = SandboxClock()
     keeper = Keeper(request.data)
     origin = _origin(request, keeper, clock, log)
-    systems = _emulators(sockets, origin.seed, clock)
+    systems = _emulators(sockets, origin, clock)
     world = await _fill(systems, origin, clock, keeper, log)
     traffic = Traffic(
         systems.bigcommerce,
@@ -156,9 +158,10 @@ class _Systems:
         return [emulator for emulator in (self.brightpearl, self.bigcommerce) if emulator]
 
 
-def _emulators(sockets: dict[str, socket.socket], seed: int, clock: SandboxClock) -> _Systems:
+def _emulators(sockets: dict[str, socket.socket], origin: Origin, clock: SandboxClock) -> _Systems:
+    seed, account = origin.seed, {"base_currency": origin.currency}
     systems = _Systems(
-        BrightpearlEmulator(seed=seed, clock=clock) if "brightpearl" in sockets else None,
+        BrightpearlEmulator(seed=seed, clock=clock, settings=account) if "brightpearl" in sockets else None,
         BigCommerceEmulator(seed=seed, clock=clock) if "bigcommerce" in sockets else None,
     )
     for emulator in systems.all():
@@ -183,12 +186,15 @@ def _origin(request: Request, keeper: Keeper, clock: SandboxClock, log: TextIO) 
     """What the world is made of: as it is kept, else as it is asked for."""
     remembered = keeper.remembered()
     if remembered:
-        if request.seed != remembered.seed or (request.orders is None) != (remembered.orders is None):
+        asked = (request.seed, request.orders is None, request.currency)
+        if asked != (remembered.seed, remembered.orders is None, remembered.currency):
             kept = "real order lines" if remembered.orders else f"seed {remembered.seed}"
             print(f"The sandbox in {request.data} was made with {kept}; it stays so.", file=log, flush=True)
         return remembered
     if request.orders is None:
-        return Origin(request.seed, None, clock.now() - SPREAD)
+        return Origin(request.seed, None, clock.now() - SPREAD, request.currency)
+    if request.currency != BASE_CURRENCY:
+        raise UsageError(f"real order lines are in {BASE_CURRENCY}, not in {request.currency}")
     try:
         past = SPACING * count_invoices(request.orders)
     except (OSError, ValueError) as error:
@@ -201,7 +207,7 @@ async def _fill(systems: _Systems, origin: Origin, clock: SandboxClock, keeper: 
     try:
         world, load = origin.build()
     except (OSError, ValueError) as error:
-        raise UsageError(f"The order lines cannot be read: {error}") from error
+        raise UsageError(f"The world cannot be made: {error}") from error
     brightpearl, bigcommerce = systems.brightpearl, systems.bigcommerce
     before_all = min(origin.start, clock.now()) - timedelta(minutes=1)
     if brightpearl and not keeper.restore(brightpearl):

@@ -1,7 +1,7 @@
 """The business that the emulators pretend to serve: what is sold, to whom, from where. Same seed, same world.
 
 The dataclasses are the agreement between the world and the emulators: the world says what exists, each emulator's
-`populate(world)` turns it into its own system's objects. Prices are net of tax, in the base currency, GBP.
+`populate(world)` turns it into its own system's objects. Prices are net of tax, in the base currency.
 """
 
 from collections.abc import Mapping
@@ -148,3 +148,5 @@ class World:
     channels: tuple[Channel, ...]
     shipping_methods: tuple[tuple[int, str, str], ...]
     """Brightpearl's id, name and carrier."""
+    base_currency: str = BASE_CURRENCY
+    """Of the account and of the shop: prices are in it; the rates of other currencies are for one unit of it."""

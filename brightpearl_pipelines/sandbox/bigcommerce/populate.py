@@ -7,7 +7,7 @@ from brightpearl_pipelines.sandbox.bigcommerce.customer_book import add_person
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.stock import DEFAULT_LOCATION
 from brightpearl_pipelines.sandbox.bigcommerce.wire import JsonObject, zulu
-from brightpearl_pipelines.sandbox.world import BASE_CURRENCY, World
+from brightpearl_pipelines.sandbox.world import World
 
 STANDARD_RATE = Decimal(20)
 
@@ -51,7 +51,7 @@ def _surroundings(shop: Shop, world: World) -> None:
         shop.sequences["channels"] = max(shop.sequences.get("channels", 0), channel.bigcommerce_id)
     for currency in world.currencies:
         id_ = shop.next_id("currencies")
-        base = currency.code == BASE_CURRENCY
+        base = currency.code == world.base_currency
         shop.put("currencies", id_, _currency(id_, currency.code, currency.symbol, currency.rate, now, base=base))
     # Class 0 is the implicit default and carries the standard rate; the others get ids of their own.
     shop.put("tax_classes", 0, {"id": 0, "name": "Default Tax Class", "code": "", "rate": str(_standard(world))})
