@@ -16,6 +16,7 @@ import httpx
 from brightpearl_pipelines.alerts.settings import Channel, EmailChannel, LogChannel, SlackChannel
 from brightpearl_pipelines.alerts.words import body, cut, details, headline, subject
 from brightpearl_pipelines.errors import ConfigurationError
+from brightpearl_pipelines.http.client import tls_context
 from brightpearl_pipelines.http.redaction import redact
 from brightpearl_pipelines.http.transport import require_encryption
 from brightpearl_pipelines.store.alerts import Message, Severity, What
@@ -127,14 +128,18 @@ def _told(error: smtplib.SMTPException | OSError) -> str:
 
 def _post(channel: SlackChannel, messages: Sequence[Message]) -> None:
     url = _secret(channel.url_env)
+    # The address is the secret: no error may hold it, and no log; httpx logs the address of each call of a client.
     try:
         require_encryption(httpx.URL(url), channel.url_env)
-        answer = httpx.post(url, json={"text": slack_text(messages)}, timeout=TIMEOUT_SECONDS)
-    except (ConfigurationError, httpx.InvalidURL) as error:
-        raise ChannelError(f"{channel.url_env} holds no https address") from error
+        timeout = httpx.Timeout(TIMEOUT_SECONDS).as_dict()
+        request = httpx.Request("POST", url, json={"text": slack_text(messages)}, extensions={"timeout": timeout})
+        with httpx.HTTPTransport(verify=tls_context()) as transport:
+            answer = transport.handle_request(request)
+            answer.close()
+    except (ConfigurationError, httpx.InvalidURL):
+        raise ChannelError(f"{channel.url_env} holds no https address") from None
     except httpx.HTTPError as error:
-        # The address is the secret, and the words of an error may hold it.
-        raise ChannelError(f"the address in {channel.url_env} does not answer: {type(error).__name__}") from error
+        raise ChannelError(f"the address in {channel.url_env} does not answer: {type(error).__name__}") from None
     if not answer.is_success:
         raise ChannelError(f"the address in {channel.url_env} answered {answer.status_code}")
 

@@ -4,7 +4,10 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+import psycopg
+
 from brightpearl_pipelines.alerts import channels
+from brightpearl_pipelines.alerts.blindness import Blindness
 from brightpearl_pipelines.alerts.channels import ChannelError
 from brightpearl_pipelines.alerts.conditions import GONE_AFTER, KINDS, Situation, situation
 from brightpearl_pipelines.alerts.freshness import RESUMED
@@ -80,14 +83,25 @@ def send_due(store: Store, settings: AlertSettings) -> None:
 
 
 async def keep_watch(store: Store, configuration: Configuration, clock: Clock, watcher: str, every: float) -> None:
-    """Look every so many seconds until cancelled; whoever goes in good order is not missed by the others."""
+    """Look every so many seconds until cancelled; whoever goes in good order is not missed by the others.
+
+    Does not end with the database: while that is away people are told once, without it.
+    """
+    blindness = Blindness(configuration.alerts, clock)
     try:
         while True:
-            look(store, configuration, watcher)
+            try:
+                look(store, configuration, watcher)
+                blindness.sees()
+            except psycopg.OperationalError as error:
+                blindness.sees_nothing(error)
             await clock.sleep(every)
     finally:
-        with store.transaction() as tx:
-            alerts.leave(tx, watcher)
+        try:
+            with store.transaction() as tx:
+                alerts.leave(tx, watcher)
+        except psycopg.OperationalError as error:
+            log.warning("alerts: the database is away, so nobody learns that this watch has ended: %s", error)
 
 
 def _beat(tx: Transaction, watcher: str) -> None:
