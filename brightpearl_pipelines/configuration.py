@@ -148,7 +148,12 @@ def load_configuration(path: Path | None = None) -> Configuration:
         report(error)
         raise ConfigurationError("\n".join(problems)) from None
     connections: dict[str, Connection] = {}
-    for name, fields in file.connections.items():
+    for name, given in file.connections.items():
+        fields = _like_another(file, given)
+        if fields is None:
+            line = written.line(("connections", name, "like"))
+            problems.append(f"{path}:{line}: connections.{name}.like: {given['like']!r} is no connection to be like")
+            continue
         system = SYSTEMS.get(str(fields.get("system")))
         if system is None:
             known = ", ".join(SYSTEMS)
@@ -165,6 +170,22 @@ def load_configuration(path: Path | None = None) -> Configuration:
     return Configuration(connections, file.survivorship, file.alerts)
 
 
+OWN = frozenset({"like", "auth", "sandbox"})
+"""What no connection takes over from the one that it is like: where it is, and how it proves who it is."""
+
+
+def _like_another(file: _File, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The fields, and for what they leave out those of the connection named under `like`, which stands on its own; None
+    if there is no such one."""
+    if "like" not in fields:
+        return fields
+    model = file.connections.get(str(fields["like"]))
+    if model is None or "like" in model:
+        return None
+    taken = {name: value for name, value in model.items() if name not in OWN}
+    return {**taken, **{name: value for name, value in fields.items() if name != "like"}}
+
+
 def _dangling(file: _File, connections: Mapping[str, Connection], path: Path, written: YamlFile) -> list[str]:
     """References to connections that do not exist."""
     problems = []
@@ -172,15 +193,16 @@ def _dangling(file: _File, connections: Mapping[str, Connection], path: Path, wr
         problems.append(f"{path}:{written.line(place)}: {'.'.join(str(part) for part in place)}: {what}")
     for name, connection in connections.items():
         account = connection.settings.brightpearl
-        if account is not None and file.connections.get(account, {}).get("system") != "brightpearl":
+        named = _like_another(file, file.connections.get(account, {})) if account is not None else None
+        if account is not None and (named or {}).get("system") != "brightpearl":
             line = written.line(("connections", name, "brightpearl"))
             problems.append(f"{path}:{line}: connections.{name}.brightpearl: {account!r} is no Brightpearl connection")
     for entity, rules in file.survivorship.items():
-        for field, ranked in rules.items():
+        for name, ranked in rules.items():
             for unknown in sorted(set(ranked) - file.connections.keys() - SYSTEMS.keys()):
-                line = written.line(("survivorship", entity, field))
+                line = written.line(("survivorship", entity, name))
                 problems.append(
-                    f"{path}:{line}: survivorship.{entity}.{field}: there is no connection or system {unknown!r}"
+                    f"{path}:{line}: survivorship.{entity}.{name}: there is no connection or system {unknown!r}"
                 )
     return problems
 

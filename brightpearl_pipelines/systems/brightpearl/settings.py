@@ -56,6 +56,8 @@ class BrightpearlSettings(Settings):
     shipping_methods: dict[str, int]
     payment_methods: dict[str, str]
     price_lists: dict[str, int]
+    base_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    """What the account reckons in; where it is said, an order whose exchange rate is not in it is held."""
     weight_unit: Unit = "kg"
     """The account's product weight unit (brightpearl.md §10.4)."""
     details_minutes: Annotated[int, Field(ge=0)] = 15
