@@ -70,6 +70,8 @@ def _order(tx: Transaction, order: Golden) -> Iterable[TraceEvent]:
     for connection, external_id in crosswalk.links_of(tx, "order", order.id):
         if connection != shop:
             yield TraceEvent(None, connection, "known as", external_id)
+    if order.content.get("progress"):
+        yield TraceEvent(None, order.origin["progress"], "stands there as", order.content["progress"])
     yield from _writes(tx, order.id)
     yield from _letters(tx, order.id)
     for entity in ("payment", "shipment"):
@@ -144,6 +146,9 @@ def _source(engine: Engine, tx: Transaction, connection: str, source: Source, re
         return Explanation("held", [_sentence(letter) for letter in letters])
     if positions.get(tx, merge_consumer(connection, source)).version < record.version:
         return Explanation("pending", [f"As {source.entity} it waits to be mapped; the next run does it."])
+    joined = crosswalk.golden_ids(tx, source.entity, connection, [record.id])
+    if source.joins is not None and record.id not in joined:
+        return Explanation("ignored", [f"As {source.entity} it is left out by the rule {source.joins.rule}."])
     settings = engine.configuration.connection(connection).settings
     explanations = []
     whole = completed(tx, connection, source, [record])
@@ -183,8 +188,12 @@ def _golden(engine: Engine, tx: Transaction, entity: str, golden: UUID | None) -
                     "pending", [f"It waits to be compared with {connection.name}; the next run does it."]
                 )
             plan = target.plan(engine.plan_context(tx, connection), [row])
-            if golden in plan.ignored:
-                rule = plan.ignored[golden]
+            rule = plan.ignored.get(golden)
+            if rule is not None and connection.name in row.origin.values():
+                # It comes from there: what is left out is only that something is written back.
+                sentences.append(f"Nothing of this {entity} is written to {connection.name}: {rule}.")
+                continue
+            if rule is not None:
                 return Explanation("ignored", [f"{connection.name} does not get this {entity}: {rule}."])
             links = HubView(tx).external_ids(entity, connection.name, [golden]).get(golden)
             if links:

@@ -444,7 +444,7 @@ def test_a_dry_run_shows_an_edit_line_by_line_and_writes_nothing(harness):
 
 
 def test_trace_and_why_tell_of_an_edit(harness):
-    number = imported(harness, ("MUG", 2), DraftLine("Engraving", 1, Decimal(5), kind="custom"))
+    number = imported(harness, ("MUG", 2), DraftLine("Engraving", 1, Decimal(5), kind="custom"), paid=False)
     set_quantity(harness, number, "MUG", 3)
     results = harness.run(Reach.CHANGES)
     assert total_of(results, "failed") == 0
@@ -455,7 +455,7 @@ def test_trace_and_why_tell_of_an_edit(harness):
     events, verdict = harness.with_engine(ask)
     told = [each.what for each in events]
     assert told.index("order create confirmed") < told.index("order edit confirmed")
-    assert verdict.verdict == "in_step"
+    assert verdict.verdict == "in_step", verdict.sentences
 
 
 def test_an_edit_is_one_delivery_of_its_own_key(harness):

@@ -6,6 +6,7 @@ import pytest
 
 from brightpearl_pipelines.entities.models import OrderStatus
 from brightpearl_pipelines.sandbox.world import DraftLine
+from brightpearl_pipelines.sync.explain import trace, why
 from brightpearl_pipelines.sync.scope import Reach
 from brightpearl_pipelines_tests.sync.goods import product_line
 
@@ -119,7 +120,9 @@ def test_a_shipped_order_is_told_by_its_shipment_and_by_no_status_of_ours(harnes
 
 
 def test_an_order_with_nothing_to_ship_is_shipped_when_brightpearl_says_so(harness):
-    number = harness.place(product_line("PDF", 1), DraftLine("Voucher", 1, Decimal(10), kind="gift_certificate", tax_rate=Decimal(0)))
+    number = harness.place(
+        product_line("PDF", 1), DraftLine("Voucher", 1, Decimal(10), kind="gift_certificate", tax_rate=Decimal(0))
+    )
     harness.run(Reach.CHANGES)
     bp_status(harness, number, 19)
     harness.run(Reach.CHANGES)
@@ -172,3 +175,25 @@ def test_a_status_write_that_is_cut_off_goes_again_and_once_is_enough(harness, k
     harness.run(Reach.CHANGES)
     harness.run(Reach.CHANGES)
     assert harness.shop_order(number)["status_id"] == 5
+
+
+def test_trace_and_why_tell_of_a_status_write_and_of_orders_of_no_shop(harness):
+    number = unpaid(harness, ("MUG", 1))
+    order_id = bp_status(harness, number, 5)
+    contact = next(iter(harness.contacts()))["contactId"]
+    body = {"orderTypeCode": "SO", "reference": "BY-HAND", "parties": {"customer": {"contactId": contact}}}
+    stranger = harness.post_to_brightpearl("order-service/order", body)
+    harness.run()
+    harness.run()
+
+    async def ask(engine):
+        return trace(engine, number), [why(engine, "brightpearl", "orders", str(each)) for each in (order_id, stranger)]
+
+    events, (ours, theirs) = harness.with_engine(ask)
+    told = {(each.where, each.what, each.detail) for each in events}
+    assert ("bigcommerce", "order status confirmed", "") in told
+    assert ("brightpearl", "stands there as", "cancelled") in told
+    assert theirs.verdict == "ignored"
+    assert "order_of_no_shop" in theirs.sentences[1]
+    assert ours.verdict in ("in_step", "ignored")
+    assert str(order_id) in ours.sentences[0]

@@ -61,8 +61,8 @@ class _Planner:
         progress = row.content.get("progress")
         record = self.records.get(row.content["number"])
         if progress is None:
-            self.ignored[row.id] = "not_in_brightpearl"
-        elif record is None or record.deleted:
+            return
+        if record is None or record.deleted:
             self.ignored[row.id] = "gone_from_the_shop"
         else:
             self._compare(row, OrderStatus(progress), record)
