@@ -3,6 +3,8 @@
 What to look at in an account, each system says itself, in `systems/<name>/doctor.py`.
 """
 
+from brightpearl_pipelines.alerts.channels import missing
+from brightpearl_pipelines.alerts.settings import Channel
 from brightpearl_pipelines.configuration import Configuration, Connection, configuration_path, load_configuration
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.mapping import MappingFileError
@@ -48,7 +50,17 @@ def _configuration(findings: list[Finding]) -> Configuration | None:
         return None
     names = ", ".join(configuration.connections)
     findings.append(Finding(None, "configuration", State.OK, f"{path} is complete: {names}"))
+    findings += [_channel(name, channel) for name, channel in configuration.alerts.channels.items()]
     return configuration
+
+
+def _channel(name: str, channel: Channel) -> Finding:
+    """Nothing is sent: that does `bpp alerts test`."""
+    unset = missing(channel)
+    if unset:
+        what = f"the channel {name} cannot send: {', '.join(unset)} is not set"
+        return Finding(None, "alerts", State.FAIL, what, f"Set {', '.join(unset)}, then try `bpp alerts test`.")
+    return Finding(None, "alerts", State.OK, f"the channel {name} has what it needs; `bpp alerts test` tries it")
 
 
 def _key(findings: list[Finding]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -213,8 +214,6 @@ def test_what_a_channel_missed_from_beginning_to_end_is_told_in_one(running):
 
 def test_an_alert_goes_out_once_with_two_watchers_at_once(running):
     """Two processes look at the same time, again and again: rows are claimed."""
-    from concurrent.futures import ThreadPoolExecutor
-
     _pause_brightpearl(running)
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(running.look, name) for name in (WATCH, DAGSTER) * 4]:
