@@ -12,6 +12,7 @@ from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.extract import extract
 from brightpearl_pipelines.sync.inventory import ENTITY as STOCK
 from brightpearl_pipelines.sync.inventory import reconcile_inventory
+from brightpearl_pipelines.sync.late_orders import read_late_orders
 from brightpearl_pipelines.sync.merge import merge
 from brightpearl_pipelines.sync.publish import publish
 from brightpearl_pipelines.sync.scope import Counts, Reach, Scope, StepResult
@@ -69,6 +70,8 @@ def _extracted(configuration: Configuration, entity: str, *, hints_only: bool = 
 async def perform(engine: Engine, step: Step, scope: Scope) -> StepResult:
     """Do one step. A connection that cannot be used is told in the result, so that the other steps go on."""
     if step.name == "mapped":
+        if step.entity == STOCK:
+            await read_late_orders(engine, scope)
         counts = await (
             reconcile_inventory(engine, scope) if step.entity == STOCK else merge(engine, step.entity, scope)
         )

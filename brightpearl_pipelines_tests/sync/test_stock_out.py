@@ -9,7 +9,8 @@ from brightpearl_pipelines.sandbox.world import Product
 from brightpearl_pipelines.store import deliveries
 from brightpearl_pipelines.store.types import Delivery
 from brightpearl_pipelines.sync.deliver import deliver
-from brightpearl_pipelines.sync.scope import Counts, Reach
+from brightpearl_pipelines.sync.run import perform, steps
+from brightpearl_pipelines.sync.scope import Counts, Reach, Scope
 from brightpearl_pipelines_tests.sync.goods import draft, product_line, small_world
 from brightpearl_pipelines_tests.sync.harness import harnessed
 
@@ -304,3 +305,26 @@ def test_several_orders_at_once_never_show_more_than_there_is(harness):
     harness.run(Reach.EVERYTHING)
     assert harness.shop_stock("NAIL") == harness.on_hand("NAIL")
     assert harness.shop_stock("BOX") == harness.on_hand("NAIL", 2) // 10 + harness.on_hand("NAIL", 3) // 10
+
+
+def test_what_is_sold_while_a_run_is_busy_is_not_put_back_on_sale(harness):
+    """bigcommerce.md §8.8: the shop counts the sale down at once; a number reckoned before would lift it again."""
+    correct(harness, "ROPE-1", 1)  # so that a number goes out
+    harness.notify("brightpearl", "product.modified.on-hand-modified", {"id": str(product_id(harness, "ROPE-1"))})
+    before = harness.on_hand("ROPE-1")
+
+    async def busy(engine):
+        for step in steps(engine.configuration):
+            if (step.name, step.entity) == ("mapped", "stock_level"):
+                harness.place(product_line("ROPE-1", 2))
+            await perform(engine, step, Scope(reach=Reach.CHANGES))
+
+    harness.with_engine(busy)
+    assert harness.on_hand("ROPE-1") == before  # Brightpearl does not have the order yet
+    assert harness.shop_stock("ROPE-1") == before - 2
+    harness.run()
+    assert harness.shop_stock("ROPE-1") == harness.on_hand("ROPE-1") == before - 2
+
+
+def product_id(harness, sku):
+    return harness.brightpearl.products.by_sku[sku]
