@@ -96,11 +96,30 @@ def header(context: PlanContext, order: Order, shop: str, references: "Reference
     body["statusId"] = settings.order_statuses[OrderStatus.OPEN]
     body["priceListId"] = code(settings.price_lists, order.currency, "price_lists", "currency")
     body["channelId"] = code(channels_of(shop_settings), order.channel, f"channels of {shop}", "channel")
+    _check_rate(order, settings)
     body["currency"] |= {"fixedExchangeRate": True, "exchangeRate": str(wire_rate(order))}
     if order.shipping_method:
         body["delivery"]["shippingMethodId"] = shipping_method_id(order, settings)
     body["warehouseId"] = warehouse_for(order, shop_settings, references.levels)
     return body
+
+
+def _check_rate(order: Order, settings: BrightpearlSettings) -> None:
+    """The shop's rates are for its own default currency; they are of use only if that is the account's base currency.
+
+    A rate of exactly 1 belongs to the base currency, and to no other (§5.1: the rate is between order and base).
+    """
+    base = settings.base_currency
+    if base is not None and (order.currency == base) is not (order.exchange_rate == 1):
+        raise HoldError(
+            "unmapped_value",
+            f"order {order.number} is in {order.currency} at a rate of {order.exchange_rate}, while the account reckons "
+            f"in {base}: the shop's default currency is another one",
+            "Keep the shop in step with an account of its own currency, or make that currency the shop's default one; "
+            "if base_currency in connections.yaml is wrong, correct it. Then retry this letter.",
+            where="exchange_rate",
+            value=str(order.exchange_rate),
+        )
 
 
 def wire_rate(order: Order) -> Decimal:
