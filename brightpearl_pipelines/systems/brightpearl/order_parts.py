@@ -113,8 +113,8 @@ def _check_rate(order: Order, settings: BrightpearlSettings) -> None:
     if base is not None and (order.currency == base) is not (order.exchange_rate == 1):
         raise HoldError(
             "unmapped_value",
-            f"order {order.number} is in {order.currency} at a rate of {order.exchange_rate}, while the account reckons "
-            f"in {base}: the shop's default currency is another one",
+            f"order {order.number} is in {order.currency} at a rate of {order.exchange_rate}, while the account "
+            f"reckons in {base}: the shop's default currency is another one",
             "Keep the shop in step with an account of its own currency, or make that currency the shop's default one; "
             "if base_currency in connections.yaml is wrong, correct it. Then retry this letter.",
             where="exchange_rate",
