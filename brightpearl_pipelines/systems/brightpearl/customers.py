@@ -8,6 +8,14 @@ from brightpearl_pipelines.entities.models import Customer
 from brightpearl_pipelines.http.errors import AmbiguousError, RefusedError
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, Golden, Json
 from brightpearl_pipelines.systems.brightpearl.client import Message, Reply
+from brightpearl_pipelines.systems.brightpearl.contact_groups import WRITE as TAG
+from brightpearl_pipelines.systems.brightpearl.contact_groups import (
+    group_read,
+    groups_of,
+    price_list,
+    tag_known,
+    tag_new,
+)
 from brightpearl_pipelines.systems.brightpearl.sources import MAPPINGS
 from brightpearl_pipelines.systems.brightpearl.streams import client_of, read_contacts
 from brightpearl_pipelines.systems.contract import (
@@ -59,7 +67,7 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
             elif not row.content.get("buyer"):
                 ignored[row.id] = "has_not_bought_yet"
             else:
-                deliveries.append(_creation(context, row))
+                deliveries += [_creation(context, row), *tag_new(context, row, create_key(row.id))]
         else:
             contact_id = known[row.id][0]
             # A contact that we have just made was not read yet.
@@ -68,6 +76,9 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
             if changes:
                 deliveries.append(_update(context, row, contact_id, contact, changes))
                 details[row.id] = changes
+            tags, letters = tag_known(context, row, contact_id, contact)
+            deliveries += tags
+            held += letters
     return Plan(deliveries, held, ignored, details=details)
 
 
@@ -91,6 +102,7 @@ def _creation(context: PlanContext, row: Golden) -> Delivery:
     addresses = contact.pop("addresses", {})
     body = {
         **contact,
+        **price_list(row.content, groups_of(context.settings)),
         "relationshipToAccount": {"isSupplier": False, "isStaff": False},
         "assignment": {"current": {MARK: _mark(row.id)}},
     }
@@ -109,7 +121,7 @@ def _mark(golden_id: UUID) -> str:
 
 
 def _agreed(content: Json) -> dict[str, Any]:
-    names = [*PATCHES, *ADDRESSES, "company"]
+    names = [*PATCHES, *ADDRESSES, "company", "group"]
     return {name: content[name] for name in names if name in content}
 
 
@@ -134,15 +146,10 @@ def _update(
     for operation in patch:
         if operation["path"] in ("/firstName", "/lastName"):
             operation["op"] = "replace"  # §6.1: names know no other operation that fits
-    present = contact.get("postAddressIds") or {}
-    addresses = []
-    for name, _, _ in changes:
-        if name in ADDRESSES:
-            use = ADDRESSES[name]
-            shared = [other for other, each in present.items() if other != use and each == present.get(use)]
-            # An address that serves other uses too is not changed under them: this use gets one of its own.
-            own = present.get(use) if not shared else None
-            addresses.append({"use": use, "id": own, "address": wire["addresses"][use]})
+    wanted = {
+        ADDRESSES[name]: _address(wire["addresses"][ADDRESSES[name]]) for name, _, _ in changes if name in ADDRESSES
+    }
+    addresses = _by_address(wanted, contact.get("postAddressIds") or {})
     return Delivery(
         context.connection,
         "customer",
@@ -154,6 +161,30 @@ def _update(
             "agreed": _agreed(row.content),
         },
     )
+
+
+def _by_address(wanted: dict[str, dict[str, Any]], present: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Which addresses to change in place, and which to make, for which uses.
+
+    The default address (DEF) moves with the billing address, for as long as it is the same one: so we made it. An
+    address that serves another use too is not changed under it: what moves away from it gets one of its own.
+    """
+    if "BIL" in wanted and present.get("DEF") == present.get("BIL"):
+        wanted["DEF"] = wanted["BIL"]
+    kept = {number for use, number in present.items() if use not in wanted}
+    found: list[dict[str, Any]] = []
+    for use, address in sorted(wanted.items()):
+        number = present.get(use)
+        same = next((each for each in found if each["address"] == address), None)
+        if same is not None:
+            if same["id"] is None or same["id"] != number:
+                same["uses"].append(use)
+        elif number is None or number in kept:
+            found.append({"id": None, "uses": [use], "address": address})
+        else:
+            found.append({"id": number, "uses": [], "address": address})
+            kept.add(number)
+    return found
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -267,15 +298,14 @@ async def _update_one(session: Session, body: Json) -> None:
     if body["patch"]:
         await client.api.request("PATCH", contact, json=body["patch"], idempotent=True)
     for each in body["addresses"]:
-        address = _address(each["address"])
-        if each["id"]:
-            await client.api.request(
-                "PUT", f"contact-service/postal-address/{each['id']}", json=address, idempotent=True
-            )
-            continue
-        made = await client.post("contact-service/postal-address", address)
-        use = [{"postalAddressId": int(made), "type": each["use"]}]
-        await client.api.request("PUT", f"{contact}/postal-address", json=use, idempotent=True)
+        number, address = each["id"], each["address"]
+        if number:
+            await client.api.request("PUT", f"contact-service/postal-address/{number}", json=address, idempotent=True)
+        else:
+            number = await client.post("contact-service/postal-address", address)
+        if each["uses"]:
+            uses = [{"postalAddressId": int(number), "type": use} for use in each["uses"]]
+            await client.api.request("PUT", f"{contact}/postal-address", json=uses, idempotent=True)
 
 
 async def find_nothing(session: Session, deliveries: Sequence[Delivery]) -> dict[str, Answer]:
@@ -297,7 +327,7 @@ def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expect
             {
                 name: value
                 for name, value in _agreed(row.content).items()
-                if name != "company" and _says_something(value)
+                if name not in ("company", "group") and _says_something(value)
             },
         )
         for row in rows
@@ -311,7 +341,10 @@ async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mappin
     found: dict[UUID, Json] = {}
     for record in await read_contacts(session, list(ids)):
         if not record.deleted:
-            content = MAPPINGS["customer"].read(record.payload, session.settings.tables())
+            content = {
+                **MAPPINGS["customer"].read(record.payload, session.settings.tables()),
+                **group_read(record.payload, groups_of(session.settings)),
+            }
             found[ids[record.id]] = Customer.model_validate(content).model_dump(mode="json")
     return found
 
@@ -322,6 +355,7 @@ TARGET = Target(
     (
         Write("create", send_create, find_create, links=True),
         Write("update", send_update, find_nothing),
+        TAG,
     ),
     Comparison(expect, observe, repairs=True),
 )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brightpearl_pipelines.entities.models import LineKind, OrderStatus
 from brightpearl_pipelines.entities.weight import KILOGRAMS, Unit
+from brightpearl_pipelines.systems.brightpearl.contact_groups import CustomerGroup
 from brightpearl_pipelines.systems.brightpearl.countries import countries
 from brightpearl_pipelines.systems.contract import Settings, Tables
 
@@ -56,6 +57,8 @@ class BrightpearlSettings(Settings):
     shipping_methods: dict[str, int]
     payment_methods: dict[str, str]
     price_lists: dict[str, int]
+    customer_groups: dict[str, CustomerGroup] = Field(default_factory=dict)
+    """Our word for a group of customers, as the shops' settings use it: the tag and the price list of its contacts."""
     base_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     """What the account reckons in; where it is said, an order whose exchange rate is not in it is held."""
     weight_unit: Unit = "kg"

@@ -7,6 +7,7 @@ from brightpearl_pipelines.entities.models import Customer
 from brightpearl_pipelines.matching import match_keys
 from brightpearl_pipelines.store.types import Record
 from brightpearl_pipelines.systems.brightpearl import order_progress, products
+from brightpearl_pipelines.systems.brightpearl.contact_groups import group_read, groups_of
 from brightpearl_pipelines.systems.contract import Ignored, Mapped, Settings, Source
 from brightpearl_pipelines.systems.mappings import mappings_beside
 
@@ -19,7 +20,10 @@ def _customers(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]
     relation = record.payload.get("relationshipToAccount") or {}
     if relation.get("isSupplier") or relation.get("isStaff"):
         return [Ignored(record.id, "supplier_or_staff")]
-    content = MAPPINGS["customer"].read(record.payload, settings.tables())
+    content = {
+        **MAPPINGS["customer"].read(record.payload, settings.tables()),
+        **group_read(record.payload, groups_of(settings)),
+    }
     return [Mapped(record.id, content, keys=match_keys(Customer.model_validate(content)), day=_day(record))]
 
 
