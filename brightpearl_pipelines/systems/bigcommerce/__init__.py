@@ -1,6 +1,15 @@
 """BigCommerce: orders, refunds, payments, catalogue, stock, shipments. Facts: bigcommerce.md, cited by section."""
 
-from brightpearl_pipelines.systems.bigcommerce import customers, inventory, order_status, payments, refunds, shipments
+from brightpearl_pipelines.systems.bigcommerce import (
+    catalogue,
+    catalogue_reference,
+    customers,
+    inventory,
+    order_status,
+    payments,
+    refunds,
+    shipments,
+)
 from brightpearl_pipelines.systems.bigcommerce.connect import connect
 from brightpearl_pipelines.systems.bigcommerce.doctor import examine
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
@@ -13,9 +22,9 @@ SYSTEM = System(
     name="bigcommerce",
     settings=BigCommerceSettings,
     connect=connect,
-    streams=(*STREAMS, customers.STREAM, refunds.STREAM),
+    streams=(*STREAMS, catalogue_reference.SHELVES, customers.STREAM, refunds.STREAM),
     sources=(*SOURCES, *customers.SOURCES, *payments.SOURCES, *refunds.SOURCES),
-    targets=(inventory.TARGET, order_status.TARGET, shipments.TARGET),
+    targets=(catalogue.TARGET, inventory.TARGET, order_status.TARGET, shipments.TARGET),
     examine=examine,
     webhooks=WEBHOOKS,
 )

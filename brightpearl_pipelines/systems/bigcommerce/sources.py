@@ -76,7 +76,8 @@ def _products(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
             continue
         beside: dict[str, Any] = {"product": record.payload, "variant": variant}
         content = MAPPINGS["product"].read(beside, settings.tables())
-        found.append(Mapped(external_id, content, keys=[MatchKey("sku", content["sku"])]))
+        index = [MatchKey("sku_folded", content["sku"].casefold())]
+        found.append(Mapped(external_id, content, keys=[MatchKey("sku", content["sku"])], index=index))
     return found
 
 

@@ -118,7 +118,7 @@ async def _products(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
     client = client_of(session)
     found: dict[str, SourceRecord] = {}
     for chunk in chunks(whole_numbers(ids, session.connection), ROWS_PER_PAGE):
-        rows = await client.all("v3/catalog/products", {"id:in": ",".join(chunk), "include": "variants"})
+        rows = await client.all("v3/catalog/products", {"id:in": ",".join(chunk), "include": "variants,custom_fields"})
         found |= {str(row["id"]): _product(row) for row in rows}
     return [found.get(each) or SourceRecord(each, {}, deleted=True) for each in ids]
 
@@ -147,7 +147,7 @@ STREAMS = (
         "product",
         changed(
             "v3/catalog/products",
-            {"include": "variants", "sort": "date_modified", "direction": "asc"},
+            {"include": "variants,custom_fields", "sort": "date_modified", "direction": "asc"},
             ("date_modified:min", "date_modified:max"),
             _product,
         ),

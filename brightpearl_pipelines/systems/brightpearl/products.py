@@ -5,7 +5,7 @@ read with each product that changed, and all of them again every `details_minute
 and 3 for the lists of price lists, brands and categories. While no product changes and no reading is due: no call.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,32 +21,17 @@ from brightpearl_pipelines.systems.contract import (
     Ignored,
     Joining,
     Mapped,
-    Page,
     Session,
     Settings,
     Source,
-    Stream,
     Tables,
-    Window,
 )
+from brightpearl_pipelines.systems.following import following
 
 FACTS = "product reference"
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
-
-
-async def _nothing(session: Session, window: Window) -> AsyncIterator[Page]:
-    """Never asked: the stream follows the products."""
-    del session, window
-    for page in list[Page]():
-        yield page
-
-
-async def _by_ids(session: Session, ids: Sequence[str]) -> list[SourceRecord]:
-    """Never asked either: what is read of a product needs the product's own record."""
-    del session, ids
-    return []
 
 
 async def read_details(session: Session, products: Sequence[Record]) -> list[SourceRecord]:
@@ -217,9 +202,7 @@ def _by_id_alone(record: Record) -> None:
     del record
 
 
-DETAILS_STREAM = Stream(
-    "product_details", "product", _nothing, _by_ids, follows=Follows("products", read_details, _again_after)
-)
+DETAILS_STREAM = following("product_details", "product", Follows("products", read_details, _again_after))
 DETAILS_SOURCE = Source(
     "product_details",
     "product",
