@@ -18,6 +18,8 @@ SET_STOCK = "set_stock"
 READ_BACK_PAUSES = (1.0, 1.5, 3.0, 5.0)
 """Seconds before each look at whether a write has arrived; the delay is "short" and undocumented (§4.1). Not to look at
 once saves a call for each page in vain."""
+NO_LOCATION = "location not found"
+"""§4.1: what a refusal says that is about the location, and not about an item."""
 LATER = timedelta(seconds=30)
 """Beyond what one run waits: by the next one the sale that may have come in between is known."""
 
@@ -57,8 +59,8 @@ async def _set(client: BigCommerceClient, location: int, deliveries: Sequence[De
         await client.adjust_stock(location, items)
         return {}
     except RefusedError as error:
-        if len(deliveries) == 1:
-            return {deliveries[0].key: str(error)}
+        if len(deliveries) == 1 or NO_LOCATION in str(error).lower():
+            return {each.key: str(error) for each in deliveries}
     except AmbiguousError:
         # An absolute figure may be set again; whether it was, the read-back says.
         return {}
