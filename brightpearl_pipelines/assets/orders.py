@@ -18,7 +18,7 @@ ORDERS = EntityAssets(
         "Beside what the shop says stands where Brightpearl has it."
     ),
     published=(
-        "What orders bring to **{connection}**. Brightpearl gets one sales order for each, with all its lines, then its "
+        "What orders bring to **{connection}**. Brightpearl gets one sales order for each with all its lines, then its "
         "reservation, its later edits until the warehouse has begun, its cancellation; sending one again makes no "
         "second order, and a SKU that is not known there waits for the product. A shop gets the status that its order "
         "has reached in Brightpearl, a cancellation included, where that is further than what the shop shows."
