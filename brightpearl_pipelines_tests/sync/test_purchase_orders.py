@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import httpx
 import pytest
 
 from brightpearl_pipelines.sandbox.world import Product
 from brightpearl_pipelines.store import goldens
 from brightpearl_pipelines.sync.scope import Reach
+from brightpearl_pipelines_tests.sync.clerks import put_to_brightpearl
 from brightpearl_pipelines_tests.sync.goods import small_world
 from brightpearl_pipelines_tests.sync.harness import harnessed
 from brightpearl_pipelines_tests.sync.suppliers import order_from_supplier, receive
@@ -52,13 +52,6 @@ def told(harness, sku):
     variant = harness.bigcommerce.variant_of_sku(sku)["id"]
     fields = harness.bigcommerce.children("variant_metafields", variant)
     return {(each["namespace"], each["key"]): each["value"] for each in fields}
-
-
-def rename(harness, product_id, sku):
-    login = harness.brightpearl.credentials()
-    headers = {"brightpearl-app-ref": login["app_ref"], "brightpearl-account-token": login["account_token"]}
-    url = f"{login['base_url']}/product-service/product/{product_id}/identity"
-    assert httpx.put(url, json={"sku": sku}, headers=headers, trust_env=False).is_success
 
 
 def test_a_purchase_order_is_read_with_its_lines_and_what_was_received(harness):
@@ -120,7 +113,7 @@ def test_a_renamed_sku_keeps_what_is_on_its_way(harness):
     harness.run()
     product = harness.brightpearl.collection("products")[str(harness.brightpearl.products.by_sku["RASP"])]
     harness.pass_time(1)
-    rename(harness, product["id"], "RASP-NEW")
+    put_to_brightpearl(harness, f"product-service/product/{product['id']}/identity", {"sku": "RASP-NEW"})
     harness.run()
     assert expected(harness, "RASP-NEW") == [("2", "2027-05-01", 7)]
 
