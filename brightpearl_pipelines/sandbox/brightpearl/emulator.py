@@ -34,6 +34,7 @@ from brightpearl_pipelines.sandbox.brightpearl.search import Searches
 from brightpearl_pipelines.sandbox.brightpearl.search_definitions import all_searches
 from brightpearl_pipelines.sandbox.brightpearl.settings import default_settings
 from brightpearl_pipelines.sandbox.brightpearl.stock import Stock
+from brightpearl_pipelines.sandbox.brightpearl.transfers import Transfers
 from brightpearl_pipelines.sandbox.brightpearl.warehouses import Warehouses
 from brightpearl_pipelines.sandbox.brightpearl.webhooks import Webhooks
 from brightpearl_pipelines.sandbox.brightpearl.wire import (
@@ -63,6 +64,7 @@ COLLECTIONS = (
     "goods_out_notes",
     "goods_in_notes",
     "stock_corrections",
+    "stock_transfers",
     "customer_payments",
     "supplier_payments",
     "journals",
@@ -102,6 +104,7 @@ class BrightpearlEmulator(Emulator):
         self.reservations = Reservations(self)
         self.goods_out = GoodsOut(self)
         self.goods_in = GoodsIn(self)
+        self.transfers = Transfers(self)
         self.accounting = Accounting(self)
         self.journals = Journals(self)
         self.searches = Searches(self, all_searches(self))
@@ -120,6 +123,7 @@ class BrightpearlEmulator(Emulator):
                 *self.reservations.endpoints(),
                 *self.goods_out.endpoints(),
                 *self.goods_in.endpoints(),
+                *self.transfers.endpoints(),
                 *self.accounting.endpoints(),
                 *self.journals.endpoints(),
                 *self.searches.endpoints(),

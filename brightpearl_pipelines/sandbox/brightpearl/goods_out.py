@@ -41,7 +41,7 @@ EVENTS = {
     "UPA": ("packed", False, "un-packed"),
     "SHW": ("shipped", True, "shipped"),
 }
-_STEPS = ("shipped", "packed", "picked", "printed")
+STEPS = ("shipped", "packed", "picked", "printed")
 WAREHOUSE_STAFF = 4
 
 
@@ -278,7 +278,7 @@ class GoodsOut:
         note: JsonObject = {
             "goodsOutNoteId": number, "orderId": order["id"], "warehouseId": place,
             **({"externalRef": order["externalRef"]} if "externalRef" in order else {}),
-            "transfer": False, "priority": facts.get("priority", False), "status": dict.fromkeys(_STEPS, False),
+            "transfer": False, "priority": facts.get("priority", False), "status": dict.fromkeys(STEPS, False),
             "shipping": {"reference": "", "boxes": 0, "shippingMethodId": facts["shippingMethodId"], "weight": "0.00"},
             "releaseDate": emulator.stamp(release), "createdOn": now, "createdBy": staff,
             "orderRows": self._order_rows(order, moves), "sequence": len(self.by_order[order["id"]]) + 1,
@@ -367,7 +367,8 @@ class GoodsOut:
             raise not_found(f"Cannot find goods out note: {id}")
         self._not_shipped(note)
         self._destroy(note)
-        self.emulator.orders.changed(self.emulator.collection("orders")[order_id])
+        if not note["transfer"]:
+            self.emulator.orders.changed(self.emulator.collection("orders")[order_id])
         return DONE
 
     def _destroy(self, note: JsonObject) -> None:
@@ -411,7 +412,7 @@ class GoodsOut:
     def _apply(self, note: JsonObject, code: str, occured: datetime, owner: int) -> None:
         step, on, specifier = EVENTS[code]
         status, moment = note["status"], self.emulator.stamp(occured)
-        steps = _STEPS if step == "shipped" else (step,)  # shipping fills in what was left out before it
+        steps = STEPS if step == "shipped" else (step,)  # shipping fills in what was left out before it
         for name in steps:
             if on and not status[name]:
                 status |= {name: True, f"{name}On": moment, f"{name}ById": owner}
@@ -425,6 +426,9 @@ class GoodsOut:
         self.emulator.webhooks.raise_event(f"goods-out-note.modified.{specifier}", note["goodsOutNoteId"])
         if code == "SHW":
             self._index_shipping(note)
+            if note["transfer"]:
+                self.emulator.transfers.shipped(note)
+                return
             for moves in note["orderRows"].values():
                 for move in moves:
                     self.emulator.stock.dispatch(move["productId"], note["warehouseId"], move["quantity"])

@@ -69,6 +69,15 @@ class Stock:
         """Allocated units leave the building; onHand had already lost them."""
         self._change(product_id, warehouse_id, {"inStock": -quantity, "allocated": -quantity})
 
+    def await_release(self, product_id: int, warehouse_id: int, quantity: int) -> None:
+        """Units reach a warehouse's quarantine: its own, and for sale to nobody; negative lets them out."""
+        self._change(product_id, warehouse_id, {"inTransit": quantity})
+
+    def in_transit(self, product_id: int, warehouse_id: int) -> int:
+        entry = self.emulator.collection("availability").get(str(product_id))
+        figures = entry["warehouses"].get(str(warehouse_id)) if entry else None
+        return int(figures["inTransit"]) if figures else 0
+
     def _change(self, product_id: int, warehouse_id: int, by: Mapping[str, int], *, quietly: bool = False) -> None:
         availability = self.emulator.collection("availability")
         entry = availability.get(str(product_id))
@@ -134,7 +143,7 @@ class Stock:
         if call.includes("allocatedOrders"):
             view["allocatedOrders"] = self.emulator.reservations.orders_holding(product_id)
         if call.includes("allocatedTransfers"):
-            view["allocatedTransfers"] = []
+            view["allocatedTransfers"] = self.emulator.transfers.holding(product_id)
         return view
 
     def bundle_availability(self, _call: Call, id: str) -> Reply:
