@@ -104,6 +104,13 @@ class DraftLine:
     sku: str | None = None
     kind: str = "product"
     tax_rate: Decimal = Decimal(20)
+    ship_to: Person | None = None
+    """Another recipient than the rest of the order's."""
+    wrapping: str | None = None
+    """The name of the gift wrapping, if any."""
+    wrapping_price: Decimal = Decimal(0)
+    """Of each unit, net of tax; taxed like the line."""
+    wrapping_message: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,15 @@ class DraftOrder:
     """What the order is called where it came from, e.g. an invoice number; lands in `external_order_id`."""
     ship_to: Person | None = None
     """Another recipient than the buyer."""
+    pickup_at: str | None = None
+    """The name of the place where the customer fetches it; nothing is shipped then."""
+    gift_certificate: Decimal = Decimal(0)
+    store_credit: Decimal = Decimal(0)
+    """What is paid by gift certificate and store credit; the payment method pays the rest."""
+    message: str = ""
+    """What the customer wrote at the checkout."""
+    source: str = "www"
+    """`manual` for an order that a clerk typed in."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from brightpearl_pipelines.sandbox.bigcommerce.order_shape import (
     set_shipping,
 )
 from brightpearl_pipelines.sandbox.bigcommerce.payments import pay_at_checkout
+from brightpearl_pipelines.sandbox.bigcommerce.pickups import add_pickup
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.statuses import CANCELLED, UNPAID, status_name
 from brightpearl_pipelines.sandbox.bigcommerce.wire import JsonObject, money, rate
@@ -62,11 +63,15 @@ def place(shop: Shop, draft: DraftOrder) -> int:
     order["customer_id"] = customer_for(shop, draft.person)
     _describe(shop, order, draft, currency)
     shipping = amount_from_net(draft.shipping_price, draft.shipping_tax_rate, rule)
-    address_id = _address(shop, order, draft, basket, shipping)
+    addresses = _addresses(shop, order, draft, basket, shipping)
+    pickup_id = _pickup(shop, order, draft)
     rates: dict[int, Decimal] = {}
     lines = []
     for draft_line, facts, priced in basket:
-        line = add_line(shop, order, facts, priced, address_id)
+        line = add_line(shop, order, facts, priced, addresses.get(draft_line.ship_to or draft.ship_to, 0))
+        if line["type"] == "physical":
+            line["order_pickup_method_id"] = pickup_id
+        _wrap(line, draft_line, rule)
         rates[line["id"]] = draft_line.tax_rate
         lines.append(line)
     _discount(shop, order, draft, lines)
@@ -74,8 +79,10 @@ def place(shop: Shop, draft: DraftOrder) -> int:
         names = {"display_name_customer": draft.fee_name, "source": "storefront"}
         amount = Amount(draft.fee_price, draft.fee_price, draft.fee_price)
         shop.add("order_fees", fee_shape(shop.next_id("order_fees"), order["id"], names, amount))
+    _charge_wrapping(order, lines)
     write_taxes(shop, order, rates, draft.shipping_tax_rate)
     recompute(shop, order)
+    _tender(order, draft)
     shop.put("orders", order["id"], order)
     shop.index_new_order(order)
     emit_order(shop, order, "created")
@@ -169,6 +176,7 @@ def _describe(shop: Shop, order: JsonObject, draft: DraftOrder, currency: JsonOb
     order["billing_address"] = address_of(billing_fields(draft.person))
     order["is_tax_inclusive_pricing"] = draft.tax_inclusive
     order["payment_method"] = draft.payment_method
+    order["customer_message"], order["order_source"] = draft.message, draft.source
     order["channel_id"] = draft.channel_id
     order["external_order_id"] = draft.external_id or ""
     order["geoip_country"], order["geoip_country_iso2"] = draft.person.country, draft.person.country_iso2
@@ -178,20 +186,58 @@ def _describe(shop: Shop, order: JsonObject, draft: DraftOrder, currency: JsonOb
     order["cart_id"] = str(uuid.UUID(bytes=seed, version=4))
 
 
-def _address(shop: Shop, order: JsonObject, draft: DraftOrder, basket: list[BasketLine], shipping: Amount) -> int:
-    """The order address and its shipping cost; 0 for an order without anything to post."""
-    if all(facts["type"] != "physical" for _, facts, _ in basket):
+def _addresses(
+    shop: Shop, order: JsonObject, draft: DraftOrder, basket: list[BasketLine], shipping: Amount
+) -> dict[Person | None, int]:
+    """The order's addresses by recipient (None: the buyer); the first one bears the cost of shipping."""
+    recipients = {line.ship_to or draft.ship_to: 0 for line, facts, _ in basket if facts["type"] == "physical"}
+    if draft.pickup_at is not None or not recipients:
         # Nobody charges postage for a download, but a draft may: then the cost stays on the order alone.
         set_shipping(order, "shipping_cost", "base_shipping_cost", shipping if draft.shipping_price else NO_AMOUNT)
-        return 0
+        return {}
     set_shipping(order, "shipping_cost", "base_shipping_cost", shipping)
-    person = draft.ship_to or draft.person
-    given = {**billing_fields(person), "shipping_method": draft.shipping_method}
-    zone = (1, person.country)
-    address = order_address(shop.next_id("order_addresses"), order["id"], given, zone)
-    set_shipping(address, "cost", "base_cost", shipping)
-    shop.add("order_addresses", address)
-    return int(address["id"])
+    for place, recipient in enumerate(recipients):
+        person = recipient or draft.person
+        given = {**billing_fields(person), "shipping_method": draft.shipping_method}
+        address = order_address(shop.next_id("order_addresses"), order["id"], given, (1, person.country))
+        if place == 0:
+            set_shipping(address, "cost", "base_cost", shipping)
+        shop.add("order_addresses", address)
+        recipients[recipient] = int(address["id"])
+    return recipients
+
+
+def _pickup(shop: Shop, order: JsonObject, draft: DraftOrder) -> int:
+    """How the order is picked up; 0 if it is not."""
+    if draft.pickup_at is None:
+        return 0
+    place = {"name": draft.pickup_at, "code": draft.pickup_at.upper(), "country_alpha2": draft.person.country_iso2}
+    given = {"pickup_method_id": 1, "pickup_method_display_name": draft.shipping_method, "location": place}
+    return add_pickup(shop, order, given)
+
+
+def _wrap(line: JsonObject, draft: DraftLine, rule: TaxRule) -> None:
+    """Gift wrapping stands on the line that is wrapped (§2.3)."""
+    if draft.wrapping is None:
+        return
+    line["wrapping_id"], line["wrapping_name"], line["wrapping_message"] = 1, draft.wrapping, draft.wrapping_message
+    cost = amount_from_net(draft.wrapping_price * draft.quantity, draft.tax_rate, rule)
+    set_shipping(line, "wrapping_cost", "base_wrapping_cost", cost)
+
+
+def _charge_wrapping(order: JsonObject, lines: list[JsonObject]) -> None:
+    """The order's own cost of wrapping is that of its lines."""
+    base, ex, inc = (
+        sum((Decimal(line[name]) for line in lines), ZERO)
+        for name in ("base_wrapping_cost", "wrapping_cost_ex_tax", "wrapping_cost_inc_tax")
+    )
+    set_shipping(order, "wrapping_cost", "base_wrapping_cost", Amount(base, ex, inc))
+
+
+def _tender(order: JsonObject, draft: DraftOrder) -> None:
+    """What gift certificates and store credit pay of the total."""
+    order["gift_certificate_amount"] = money(draft.gift_certificate)
+    order["store_credit_amount"] = money(draft.store_credit)
 
 
 def _discount(shop: Shop, order: JsonObject, draft: DraftOrder, lines: list[JsonObject]) -> None:

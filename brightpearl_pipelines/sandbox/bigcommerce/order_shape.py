@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from brightpearl_pipelines.sandbox.bigcommerce.order_money import ZERO, Amount, PricedLine
+from brightpearl_pipelines.sandbox.bigcommerce.pickups import shown as pickup_shown
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.statuses import status_name
 from brightpearl_pipelines.sandbox.bigcommerce.wire import JsonObject, money, number, rate, rfc2822
@@ -235,11 +236,12 @@ def shipping_consignment(shop: Shop, address: JsonObject, line_items: list[JsonO
 
 
 def consignments(shop: Shop, order: JsonObject, *, full_lines: bool) -> JsonObject:
-    """Who gets what and how: shipped, downloaded, or mailed as a gift certificate (§2.4)."""
+    """Who gets what and how: shipped, picked up, downloaded, or mailed as a gift certificate (§2.4)."""
     order_id = order["id"]
     by_place: dict[int | str, list[JsonObject]] = {}
     for line in shop.children("order_products", order_id):
-        place = line["order_address_id"] or line["type"]
+        pickup = line["order_pickup_method_id"]
+        place = f"pickup-{pickup}" if pickup else line["order_address_id"] or line["type"]
         path = f"/orders/{order_id}/products/{line['id']}"
         shown = line if full_lines else {"url": shop.address(path), "resource": path}
         by_place.setdefault(place, []).append(shown)
@@ -249,8 +251,12 @@ def consignments(shop: Shop, order: JsonObject, *, full_lines: bool) -> JsonObje
         for address in shop.children("order_addresses", order_id)
     ]
     digital, gifts = by_place.get("digital"), by_place.get("giftcertificate")
+    pickups = [
+        pickup_shown(pickup, by_place.get(f"pickup-{pickup['id']}", []))
+        for pickup in shop.children("order_pickups", order_id)
+    ]
     return {
-        "pickups": [],
+        "pickups": pickups,
         "shipping": shipping,
         "downloads": [{"recipient_email": recipient, "line_items": digital}] if digital else [],
         "email": {"gift_certificates": [{"recipient_email": recipient, "line_items": gifts}] if gifts else []},

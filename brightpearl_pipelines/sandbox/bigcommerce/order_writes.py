@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from brightpearl_pipelines.sandbox.bigcommerce import stock
+from brightpearl_pipelines.sandbox.bigcommerce import pickups, stock
 from brightpearl_pipelines.sandbox.bigcommerce.checkout import currency_of, default_currency, set_currency
 from brightpearl_pipelines.sandbox.bigcommerce.line_writes import LineWrites
 from brightpearl_pipelines.sandbox.bigcommerce.order_book import (
@@ -86,7 +86,8 @@ def create_order(shop: Shop, call: Call) -> Response:
     _check_create(shop, body)
     inclusive = bool(shop.settings["prices_entered_with_tax"])
     writes = LineWrites(shop, tax_rule(shop, inclusive=inclusive))
-    lines = [writes.read_new(each) for each in body["products"]]
+    pickup = pickups.asked(body)
+    lines = [writes.read_new(each) for each in (pickup["line_items"] if pickup else body["products"])]
     now = shop.now()
     created = _instant(body["date_created"]) if body.get("date_created") else now
     order = blank_order(shop.next_id("orders", 100), created, now, int(body.get("status_id", PENDING)))
@@ -96,11 +97,14 @@ def create_order(shop: Shop, call: Call) -> Response:
     # Always 1 for orders made through V2 (§2.2).
     set_currency(shop, order, currency, Decimal(1))
     order["billing_address"] = address_of(body["billing_address"])
-    addresses = body.get("shipping_addresses") or [body["billing_address"]]
+    addresses = [] if pickup else body.get("shipping_addresses") or [body["billing_address"]]
     ids = [_add_address(shop, order, given) for given in addresses]
+    pickup_id = pickups.add_pickup(shop, order, pickup) if pickup else 0
     rates = {}
     for facts, priced in lines:
-        line = writes.add(order, facts, priced, ids[0])
+        line = writes.add(order, facts, priced, ids[0] if ids else 0)
+        if line["type"] == "physical":
+            line["order_pickup_method_id"] = pickup_id
         rates[line["id"]] = priced.rate
     _write_scalars(shop, order, body)
     _write_costs(shop, order, body)
@@ -119,11 +123,7 @@ def create_order(shop: Shop, call: Call) -> Response:
 def _check_create(shop: Shop, body: JsonObject) -> None:
     if not isinstance(body.get("billing_address"), dict):
         raise Refusal(400, "The required field 'billing_address' was not supplied.")
-    if body.get("consignments") and body.get("products"):
-        raise Refusal(400, "The fields 'products' and 'consignments' cannot be supplied together.")
-    if body.get("consignments"):
-        raise Refusal(400, "The store offers no pickup methods, so consignments cannot be supplied.")
-    if not isinstance(body.get("products"), list) or not body["products"]:
+    if pickups.asked(body) is None and (not isinstance(body.get("products"), list) or not body["products"]):
         raise Refusal(400, "The required field 'products' was not supplied.")
     _check_fields(shop, body, WRITABLE | {"default_currency_code"})
 
@@ -274,7 +274,7 @@ def _check_parts(shop: Shop, order: JsonObject, body: JsonObject) -> None:
     if "billing_address" in body and not isinstance(body["billing_address"], dict):
         raise Refusal(400, "The field 'billing_address' is invalid.")
     if body.get("consignments"):
-        raise Refusal(400, "The store offers no pickup methods, so consignments cannot be supplied.")
+        raise Refusal(400, "The sandbox does not change how an order is picked up.")
     own = {address["id"] for address in shop.children("order_addresses", order["id"])}
     for given in body.get("shipping_addresses") or []:
         if not isinstance(given, dict) or given.get("id") not in own:

@@ -37,7 +37,8 @@ def pay_at_checkout(shop: Shop, order: JsonObject) -> None:
     if order["payment_method"] == "Credit Card":
         order["credit_card_type"] = "visa"
     order["payment_provider_id"] = GATEWAY
-    add_transaction(shop, order, event, Decimal(order["total_inc_tax"]))
+    others = sum(Decimal(order[name]) for name in ("gift_certificate_amount", "store_credit_amount"))
+    add_transaction(shop, order, event, Decimal(order["total_inc_tax"]) - others)
 
 
 def add_transaction(

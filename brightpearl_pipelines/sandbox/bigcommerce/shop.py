@@ -133,6 +133,7 @@ PARENTS = {
     "order_addresses": "order_id",
     "order_coupons": "order_id",
     "order_fees": "order_id",
+    "order_pickups": "order_id",
     "order_messages": "order_id",
     "shipments": "order_id",
     "customer_emails": "order_id",
