@@ -135,11 +135,14 @@ def _fees(order: Json, currency: str) -> Iterator[dict[str, Any]]:
 
 
 def shipping_method(order: Json, tables: Tables) -> str:
-    """How the order travels; orders to several addresses take the first one's way. Empty for nothing to ship."""
+    """How the order travels: the first address's way, or the name of how it is picked up. Empty for neither."""
     del tables
     for consignment in order["consignments"].get("shipping", []):
         if consignment.get("shipping_method"):
             return str(consignment["shipping_method"])
+    for pickup in order["consignments"].get("pickups", []):
+        if pickup.get("pickup_method_display_name"):
+            return str(pickup["pickup_method_display_name"])
     return ""
 
 

@@ -8,7 +8,7 @@ from brightpearl_pipelines.entities.models import Customer, OrderStatus
 from brightpearl_pipelines.mapping import Mapping as FieldMapping
 from brightpearl_pipelines.matching import MatchKey, match_keys
 from brightpearl_pipelines.store.types import Json, Record
-from brightpearl_pipelines.systems.bigcommerce import orders
+from brightpearl_pipelines.systems.bigcommerce import order_notes, orders
 from brightpearl_pipelines.systems.bigcommerce.client import instant
 from brightpearl_pipelines.systems.bigcommerce.refund_lines import status_with_refunds
 from brightpearl_pipelines.systems.contract import Ignored, Mapped, Settings, Source, Tables
@@ -27,6 +27,7 @@ MAPPINGS: dict[str, FieldMapping] = mappings_beside(
         "customer_key": orders.customer_key,
         "delivery": orders.delivery,
         "lines": orders.lines,
+        "note": order_notes.note,
         "own_delivery_address": orders.own_delivery_address,
         "shipping_method": orders.shipping_method,
         "total_net": orders.total_net,
