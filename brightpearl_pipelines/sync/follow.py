@@ -27,7 +27,7 @@ async def follow(
         for rows in _asked(engine, session.connection, follows, scope):
             await _read(engine, session, stream, follows, rows, counts)
         return
-    begun = engine.clock.now()
+    begun, whole = engine.clock.now(), False
     while True:
         with engine.transaction() as tx:
             reached = positions.get(tx, name)
@@ -37,12 +37,14 @@ async def follow(
         await _read(engine, session, stream, follows, rows, counts)
         with engine.transaction() as tx:
             # What was read from the very first record on is complete.
-            complete = begun if reached.version == 0 else None
-            positions.move(tx, name, version=rows[-1].version, watermark=complete)
+            whole = whole or reached.version == 0
+            positions.move(tx, name, version=rows[-1].version, watermark=begun if whole else None)
     age = follows.again_after(session.settings)
-    if age is None or scope.reach is Reach.EVENTS or reached.watermark is None:
-        return
-    if scope.reach is Reach.EVERYTHING or begun - reached.watermark >= age:
+    if age is None:
+        due = scope.reach is Reach.EVERYTHING
+    else:
+        due = scope.reach is not Reach.EVENTS and reached.watermark is not None and begun - reached.watermark >= age
+    if due and not whole:
         for rows in _all(engine, session.connection, follows):
             await _read(engine, session, stream, follows, rows, counts)
         with engine.transaction() as tx:

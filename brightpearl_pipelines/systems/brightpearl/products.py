@@ -140,6 +140,7 @@ def _weight(product: Json, tables: Tables) -> Decimal:
 
 
 def _tax_rate(product: Json, tables: Tables) -> Decimal | None:
+    """None for a code that connections.yaml does not name."""
     code = ((product.get("financialDetails") or {}).get("taxCode") or {}).get("code")
     rate = tables["tax_rates"].get(str(code))
     return None if rate is None else Decimal(rate)
@@ -163,7 +164,6 @@ FUNCTIONS = {
     "options": _options,
     "group": _group,
     "weight": _weight,
-    "tax_rate": _tax_rate,
     "custom_fields": _custom_fields,
 }
 
@@ -173,7 +173,9 @@ def read_product(mapping: FieldMapping, record: Record, settings: Settings) -> S
     product = record.payload
     if not (product.get("identity") or {}).get("sku"):
         return [Ignored(record.id, "gone_from_brightpearl" if record.deleted else "no_sku")]
-    content = mapping.read(product, settings.tables())
+    tables = settings.tables()
+    content = mapping.read(product, tables)
+    content["tax_rate"] = _tax_rate(product, tables)
     if record.deleted:
         content["live"] = False
     parts = (product.get("composition") or {}).get("bundleComponents") or []
