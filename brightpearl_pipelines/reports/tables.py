@@ -159,12 +159,12 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
 
 def documents_frame(documents: Iterable[Document]) -> pd.DataFrame:
     """One row per document."""
-    return frame_of("documents", map(_document, documents))
+    return frame_of("documents", map(document_row, documents))
 
 
 def differences_frame(documents: pd.DataFrame) -> pd.DataFrame:
     """Those documents that differ, stand on one side only, or have a rounding row."""
-    return frame_of("differences", (row for row in rows_of(documents) if _is_told(row)))
+    return frame_of("differences", (row for row in rows_of(documents) if is_told(row)))
 
 
 def totals_frame(table: str, documents: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +188,7 @@ def added_up(table: str, documents: Iterable[Row]) -> list[Row]:
 
 def unexplained_rows(documents: Iterable[Row]) -> list[Row]:
     """The rows that differ, or stand on one side only, and that nothing explains."""
-    return [row for row in documents if row["explained_by"] == By.NOTHING and _is_told(row)]
+    return [row for row in documents if row["explained_by"] == By.NOTHING and is_told(row)]
 
 
 def untied(documents: Sequence[Row], differences: Sequence[Row], totals: Mapping[str, Sequence[Row]]) -> list[str]:
@@ -208,7 +208,7 @@ def untied(documents: Sequence[Row], differences: Sequence[Row], totals: Mapping
                 found.append(f"{table} of {', '.join(map(str, place))} is not the sum of its documents")
     listed = {tuple(row[name] for name in _DOCUMENT_KEY) for row in differences}
     for row in documents:
-        if _is_told(row) != (tuple(row[name] for name in _DOCUMENT_KEY) in listed):
+        if is_told(row) != (tuple(row[name] for name in _DOCUMENT_KEY) in listed):
             found.append(
                 f"{row['kind']} {row['key']} of {row['shop']} is not listed among the differences as it should"
             )
@@ -225,7 +225,8 @@ def failures(table: str, frame: pd.DataFrame) -> list[str]:
     return []
 
 
-def _document(document: Document) -> Row:
+def document_row(document: Document) -> Row:
+    """A document as a row of its table."""
     entry, ours, theirs, why = document.entry, document.ours, document.theirs, document.explanation
     return {
         "day": entry.day,
@@ -253,7 +254,8 @@ def _document(document: Document) -> Row:
     }
 
 
-def _is_told(row: Row) -> bool:
+def is_told(row: Row) -> bool:
+    """Whether a row is among the differences: it differs, stands on one side only, or has a rounding row."""
     alone = row["shop_amount"] is None or row["brightpearl_amount"] is None
     figures = ("difference", "tax_difference", "rounding", "rounding_tax")
     return alone or any(row[name] for name in figures)
