@@ -72,9 +72,11 @@ def plan(context: PlanContext, rows: Sequence[Golden]) -> Plan:
             contact_id = known[row.id][0]
             # A contact that we have just made was not read yet.
             contact = records[contact_id].payload if contact_id in records else {}
-            changes = _changes(row.content, held_before.get(row.id) or {})
+            before = held_before.get(row.id) or {}
+            changes = _changes(row.content, before)
             if changes:
-                deliveries.append(_update(context, row, contact_id, contact, changes))
+                group = _agreed_group(context, before)
+                deliveries.append(_update(context, row, {"contactId": contact_id, **contact}, changes, group))
                 details[row.id] = changes
             tags, letters = tag_known(context, row, contact_id, contact)
             deliveries += tags
@@ -112,7 +114,7 @@ def _creation(context: PlanContext, row: Golden) -> Delivery:
         row.id,
         "create",
         create_key(row.id),
-        {"body": body, "addresses": addresses, "agreed": _agreed(row.content)},
+        {"body": body, "addresses": addresses, "agreed": {**_agreed(row.content), **_agreed_group(context, {})}},
     )
 
 
@@ -121,8 +123,13 @@ def _mark(golden_id: UUID) -> str:
 
 
 def _agreed(content: Json) -> dict[str, Any]:
-    names = [*PATCHES, *ADDRESSES, "company", "group"]
+    names = [*PATCHES, *ADDRESSES, "company"]
     return {name: content[name] for name in names if name in content}
+
+
+def _agreed_group(context: PlanContext, before: Json) -> dict[str, str]:
+    """The contact's group stays what it was until the tag is there."""
+    return {"group": str(before.get("group") or "")} if groups_of(context.settings) else {}
 
 
 def _changes(content: Json, before: Json) -> list[tuple[str, Any, Any]]:
@@ -139,7 +146,7 @@ def _says_something(value: Any) -> bool:
 
 
 def _update(
-    context: PlanContext, row: Golden, contact_id: str, contact: Json, changes: Sequence[tuple[str, Any, Any]]
+    context: PlanContext, row: Golden, contact: Json, changes: Sequence[tuple[str, Any, Any]], group: Json
 ) -> Delivery:
     wire = MAPPINGS["customer"].write(row.content, context.settings.tables())
     patch = [{"op": "add", "path": PATCHES[name], "value": new} for name, _, new in changes if name in PATCHES]
@@ -157,8 +164,8 @@ def _update(
         "update",
         f"customer:{row.id}:v{row.version}",
         {
-            "body": {"contact": contact_id, "patch": patch, "addresses": addresses},
-            "agreed": _agreed(row.content),
+            "body": {"contact": str(contact["contactId"]), "patch": patch, "addresses": addresses},
+            "agreed": {**_agreed(row.content), **group},
         },
     )
 
