@@ -244,7 +244,7 @@ class Harness:
         """The sales credits of a shop order by the shop's refund id; an AssertionError if one refund has two."""
         found: dict[str, Json] = {}
         for credit in list(self.brightpearl.collection("orders").values()):
-            _, order, refund = (str(credit.get("externalRef") or "").split(":") + ["", ""])[:3]
+            _, order, refund = [*str(credit.get("externalRef") or "").split(":"), "", ""][:3]
             if credit["orderTypeCode"] == "SC" and order == number:
                 assert refund not in found, f"refund {refund} of order {number} is in Brightpearl twice"
                 found[refund] = credit

@@ -248,8 +248,8 @@ def test_the_payment_method_is_the_one_that_was_used(shared, placed):
 
 
 def test_an_authorisation_is_no_money_yet(shared, placed):
-    assert shared.payments_of(placed["authorised"]) == []
-    assert shared.order(placed["authorised"])["orderPaymentStatus"] == "UNPAID"
+    assert [each["paymentType"] for each in shared.payments_of(placed["authorised"])] == ["AUTH"]
+    assert shared.order(placed["authorised"])["orderPaymentStatus"] == "AUTHORIZED"
 
 
 def test_gift_certificate_store_credit_and_card_are_three_payments_that_add_up(shared, placed):

@@ -12,7 +12,7 @@ from brightpearl_pipelines.systems.bigcommerce.client import (
     instant,
     wire_instant,
 )
-from brightpearl_pipelines.systems.contract import Page, Session, Settings, Stream, Window
+from brightpearl_pipelines.systems.contract import Page, Session, Stream, Window
 from brightpearl_pipelines.systems.paging import by_instant, chunks, whole_numbers
 
 ORDER_DETAILS = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
@@ -30,11 +30,11 @@ def client_of(session: Session) -> BigCommerceClient:
     return client
 
 
-Complete = Callable[[BigCommerceClient, Settings, Sequence[dict[str, Any]]], Awaitable[None]]
+Complete = Callable[[BigCommerceClient, Session, Sequence[dict[str, Any]]], Awaitable[None]]
 
 
-async def _as_it_is(client: BigCommerceClient, settings: Settings, rows: Sequence[dict[str, Any]]) -> None:
-    del client, settings, rows
+async def _as_it_is(client: BigCommerceClient, session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    del client, session, rows
 
 
 def changed(
@@ -66,7 +66,7 @@ def changed(
             page_size=ROWS_PER_PAGE,
             since=window.since,
         ):
-            await complete(client, session.settings, rows)
+            await complete(client, session, rows)
             yield Page([record(row) for row in rows], watermark=instant(rows[-1]["date_modified"]))
 
     return changes
@@ -90,7 +90,7 @@ async def read_orders(session: Session, ids: Sequence[str]) -> list[SourceRecord
         if row is not None:
             rows[missing] = row
     asked = [rows[each] for each in ids if each in rows]
-    await transactions.lay_beside(client, session.settings, asked)
+    await transactions.lay_beside(client, session, asked)
     return [_order(rows[each]) if each in rows else SourceRecord(each, {}, deleted=True) for each in ids]
 
 

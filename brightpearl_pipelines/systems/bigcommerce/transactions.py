@@ -11,7 +11,7 @@ from brightpearl_pipelines.store.types import Json
 from brightpearl_pipelines.systems.bigcommerce.client import BigCommerceClient
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.bigcommerce.sources import NOT_YET
-from brightpearl_pipelines.systems.contract import Settings
+from brightpearl_pipelines.systems.contract import Session
 
 TRANSACTIONS = "transactions"
 """The name under which they are laid into the order."""
@@ -34,13 +34,18 @@ DECISIVE = frozenset(
 MONEY_IN = ("purchase", "capture", "settled")
 
 
-async def lay_beside(client: BigCommerceClient, settings: Settings, orders: Sequence[dict[str, Any]]) -> None:
-    """Lay their transactions into those orders that need them. Raises the errors of `http.errors`."""
+async def lay_beside(client: BigCommerceClient, session: Session, orders: Sequence[dict[str, Any]]) -> None:
+    """Lay their transactions into those orders that need them; an order that did not change meanwhile is asked about
+    once a run. Raises the errors of `http.errors`."""
+    settings, known = session.settings, session.facts.setdefault(TRANSACTIONS, {})
     assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this stream belongs to this system
     for order in orders:
         if _unclear(order, settings):
-            body = await client.get(f"v3/orders/{order['id']}/transactions")
-            order[TRANSACTIONS] = body["data"] if isinstance(body, dict) else []
+            state = (order["id"], order["date_modified"])
+            if state not in known:
+                body = await client.get(f"v3/orders/{order['id']}/transactions")
+                known[state] = body["data"] if isinstance(body, dict) else []
+            order[TRANSACTIONS] = known[state]
 
 
 def _unclear(order: Json, settings: BigCommerceSettings) -> bool:
