@@ -116,32 +116,44 @@ class Shelf:
         return total
 
     def on_hand(self, sku: str) -> dict[str, int]:
-        """Sellable units by warehouse; of a bundle, how many its scarcest component still allows there."""
-        parts = self._components(sku)
-        if not parts:
+        """Sellable units by warehouse; of a bundle, how many the scarcest of all that it is made of still allows there.
+
+        Reckoned from the simple products: one that a bundle contains twice, itself and in a bundle within, is needed
+        twice. What no stock is kept of never limits.
+        """
+        if not self._components(sku):
             return _by_warehouse(self.figures.get(sku))
         makes: list[dict[str, int]] = []
-        for part in parts:
-            there = self.on_hand(part.sku)
-            left = there if self._components(part.sku) else self._less(there, self.demand(part.sku))
-            makes.append({place: max(units, 0) // part.quantity for place, units in left.items()})
+        for part, units in self.pieces(sku).items():
+            left = self._less(_by_warehouse(self.figures.get(part)), self.demand(part))
+            makes.append({place: count // units for place, count in left.items()})
         places = sorted({place for each in makes for place in each})
         return {place: min(each.get(place, 0) for each in makes) for place in places}
+
+    def pieces(self, sku: str) -> dict[str, int]:
+        """The simple products in one of a SKU that stock is kept of, or that are not known, with their units."""
+        parts = self._components(sku)
+        if not parts:
+            counted = sku not in self.products or self.products[sku][1].stock_tracked
+            return {sku: 1} if counted else {}
+        total: dict[str, int] = {}
+        for part in parts:
+            for piece, units in self.pieces(part.sku).items():
+                total[piece] = total.get(piece, 0) + units * part.quantity
+        return total
 
     def level(self, sku: str) -> StockLevel | str:
         """The stock level of a SKU, or the rule by which it has none."""
         if sku not in self.products:
             return "not_in_brightpearl"
         product = self.products[sku][1]
-        if product.is_bundle:
-            tracked = [part for part in self.down([sku]) if not self._components(part)]
-            if any(part not in self.figures for part in tracked):
-                return "no_figure_yet"
-            return StockLevel(sku=sku, on_hand=self.on_hand(sku))
-        if not product.stock_tracked:
+        pieces = self.pieces(sku)
+        if not pieces:
             return "not_stock_tracked"
-        if sku not in self.figures:
+        if any(piece not in self.figures for piece in pieces):
             return "no_figure_yet"  # unread or unreachable is never zero
+        if product.is_bundle:
+            return StockLevel(sku=sku, on_hand=self.on_hand(sku))
         promised = {shop: units for shop, units in sorted(self.demand(sku).items()) if units}
         arrivals = sorted(self.arrivals.get(sku, ()), key=lambda each: (each.at is None, each.at, each.warehouse))
         return StockLevel(sku=sku, on_hand=self.on_hand(sku), committed=promised, expected=tuple(arrivals))
