@@ -24,5 +24,5 @@ ORDERS = EntityAssets(
         "has reached in Brightpearl, a cancellation included, where that is further than what the shop shows."
     ),
     published_after=("customer",),
-    published_from=("product",),
+    published_from=("product", "return"),
 )

@@ -9,9 +9,9 @@ PAYMENTS = EntityAssets(
     entity="payment",
     extracted="The {what} of **{connection}** as its API gave them: the latest version of each.",
     mapped=(
-        "Every payment of a shop order once: what was charged, and apart from it what gift certificates and store "
-        "credit paid. An authorisation is not money yet and makes no payment."
+        "Every movement of money of a shop order once: what was charged, and apart from it what gift certificates and "
+        "store credit paid; what was only authorised, and whether that was taken or released; what went back."
     ),
-    published="Payments recorded in **{connection}** against their orders, once each.",
-    published_after=("order",),
+    published="Payments recorded in **{connection}** against their orders, refunds against their credits, once each.",
+    published_after=("order", "return"),
 )

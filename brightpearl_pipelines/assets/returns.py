@@ -4,6 +4,7 @@ Here: the words and the dependencies of the return assets. How they come about: 
 """
 
 from brightpearl_pipelines.assets.factory import EntityAssets
+from brightpearl_pipelines.assets.keys import extracted_for
 
 RETURNS = EntityAssets(
     entity="return",
@@ -13,5 +14,6 @@ RETURNS = EntityAssets(
         "shipping and goodwill apart."
     ),
     published="Sales credits written to **{connection}**, linked to their orders, once each.",
-    published_after=("order", "payment"),
+    mapped_after=lambda configuration: extracted_for(configuration, "order"),
+    published_after=("order",),
 )

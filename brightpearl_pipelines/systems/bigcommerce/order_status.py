@@ -38,8 +38,7 @@ FORWARDS = (
     OrderStatus.PARTIALLY_SHIPPED,
     OrderStatus.SHIPPED,
 )
-REFUNDED = (OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED)
-FINAL = (OrderStatus.CANCELLED, *REFUNDED)
+FINAL = (OrderStatus.CANCELLED, OrderStatus.REFUNDED)
 REFUNDS = (OrderStatus.PARTIALLY_REFUNDED, OrderStatus.REFUNDED)
 """A refund is a movement of money: no label of ours makes one, and none but a cancellation takes its place."""
 SHIPPED = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED)
@@ -188,7 +187,7 @@ def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expect
         for row in rows
         if row.origin.get("number") == context.connection
         and row.content.get("progress") is not None
-        and row.content["status"] not in REFUNDED
+        and row.content["status"] != OrderStatus.REFUNDED
     }
 
 
