@@ -16,6 +16,7 @@ from brightpearl_pipelines.sync.scope import Reach
 from brightpearl_pipelines_tests.reports.trade import enter_receipt, refund, settled, wrong_penny
 from brightpearl_pipelines_tests.sync.goods import draft, person
 from brightpearl_pipelines_tests.sync.harness import Harness, harnessed, money
+from brightpearl_pipelines_tests.sync.test_order_edits import set_quantity
 from brightpearl_pipelines_tests.sync.test_order_life import cancel
 
 
@@ -78,6 +79,8 @@ def _morning(day):
     cancel(day.world, day.place("never imported", ("MUG", 1)))
     for name in ("cancelled", "refunded", "refunded twice", "a penny off", "a penny and an edit", "paid twice"):
         day.place(name, ("MUG", 3))
+    for name in ("edited", "edited late"):
+        day.place(name, ("TRAY", 2))
 
 
 def _afternoon(day):
@@ -91,6 +94,10 @@ def _afternoon(day):
     address = world.shop_order(edited)["billing_address"]
     world.edit_order(edited, billing_address={**address, "street_1": "Elsewhere"})
     enter_receipt(world, day.orders["paid twice"], "1.00")
+    late = str(world.order(day.orders["edited late"])["id"])
+    world.in_world(lambda: world.brightpearl.ship(late, tracking="T1"))
+    for name in ("edited", "edited late"):
+        set_quantity(world, day.orders[name], "TRAY", 3)
 
 
 def sides(found):
@@ -204,6 +211,24 @@ def test_an_order_that_cannot_be_written_now_is_pending(harness):
     order = next(each for each in found if (each.entry.number, each.entry.kind) == (number, Kind.ORDER))
     assert explanation(order) in (By.PENDING, By.HELD)
     assert f"order:bigcommerce:{number}" in order.explanation.sentence
+
+
+# -- edits --------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_that_came_over_leaves_the_order_equal(day):
+    order = day.one("edited")
+    assert sides(order) == (day.total("edited"), day.total("edited"))
+    assert not [each for each in day.of("edited") if each.unexplained]
+
+
+def test_an_edit_after_the_warehouse_has_begun_explains_the_order_and_its_payment(day):
+    """BC-37: Brightpearl still holds what was written; the shop has moved on, and a letter says so."""
+    order = day.one("edited late")
+    assert order.theirs.amount < order.ours.amount == day.total("edited late")
+    assert explanation(order) is By.HELD
+    assert order.explanation.dead_letter == day.world.held_order(day.orders["edited late"]).id
+    assert not [each for each in day.of("edited late") if each.unexplained]
 
 
 # -- refunds ------------------------------------------------------------------------------------------------------
