@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from brightpearl_pipelines.sandbox.bigcommerce import catalog_book, stock
+from brightpearl_pipelines.sandbox.bigcommerce import catalog_book, custom_fields, stock
 from brightpearl_pipelines.sandbox.bigcommerce.catalog import full_product, need_product, need_variant
 from brightpearl_pipelines.sandbox.bigcommerce.catalog_shape import PRODUCT, READ_ONLY_PRODUCT, VARIANT, variant_json
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
@@ -95,6 +95,8 @@ def create_product(shop: Shop, call: Call) -> Response:
         raise _missing(missing)
     fields = _product_fields(shop, body)
     variants, level = fields.pop("variants", None) or [], fields.pop("inventory_level", None)
+    if "custom_fields" in fields:
+        fields["custom_fields"] = custom_fields.merged(shop, [], fields["custom_fields"])
     for variant in variants:
         if not variant.get("sku") or not variant.get("option_values"):
             raise _missing({"variants": "Please provide a sku and option values for every variant."})
@@ -117,6 +119,9 @@ def update_product(shop: Shop, call: Call) -> Response:
 
 
 def _change(shop: Shop, product: JsonObject, fields: JsonObject) -> None:
+    if "custom_fields" in fields:
+        kept = custom_fields.merged(shop, product.get("custom_fields", []), fields["custom_fields"])
+        fields = {**fields, "custom_fields": kept}
     try:
         catalog_book.change_product(shop, product, fields)
     except catalog_book.TakenError as error:

@@ -4,6 +4,7 @@ from brightpearl_pipelines.sandbox.bigcommerce import (
     brands,
     catalog,
     catalog_writes,
+    custom_fields,
     customer_groups,
     customers,
     hooks_api,
@@ -108,6 +109,11 @@ CATALOG_ENDPOINTS = (
     endpoint("GET", f"{_product}/variants", PRODUCTS, catalog.list_product_variants),
     endpoint("GET", f"{_product}/variants/{{variant_id}}", PRODUCTS, catalog.get_variant),
     endpoint("GET", f"{_product}/options", PRODUCTS, catalog.list_options),
+    endpoint("GET", f"{_product}/custom-fields", PRODUCTS, custom_fields.list_fields),
+    endpoint("POST", f"{_product}/custom-fields", PRODUCTS, custom_fields.create_field),
+    endpoint("GET", f"{_product}/custom-fields/{{custom_field_id}}", PRODUCTS, custom_fields.get_field),
+    endpoint("PUT", f"{_product}/custom-fields/{{custom_field_id}}", PRODUCTS, custom_fields.update_field),
+    endpoint("DELETE", f"{_product}/custom-fields/{{custom_field_id}}", PRODUCTS, custom_fields.delete_field),
     *metafields.endpoints_for(metafields.PRODUCT, _product, PRODUCTS),
     *metafields.endpoints_for(
         metafields.VARIANT, f"{_product}/variants/{{variant_id}}", PRODUCTS, "/v3/catalog/variants/metafields"

@@ -1,4 +1,7 @@
-"""product-service: price lists and product prices (brightpearl.md §7.2)."""
+"""product-service: price lists and product prices (brightpearl.md §7.2).
+
+Whether a changed price moves the product's `updatedOn` and raises `product.modified` is not documented: a setting, off.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,8 @@ class Prices:
             if sku is not None:
                 stored.setdefault("skus", {})[number] = sku
         self.emulator.put("product_prices", id, stored)
-        self.emulator.products.changed(product)
+        if self.emulator.settings["price_changes_touch_product"]:
+            self.emulator.products.changed(product)
         return DONE
 
     def _checked(self, entry: JsonObject) -> tuple[str, dict[str, str], str | None]:

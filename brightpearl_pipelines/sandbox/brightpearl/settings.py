@@ -48,6 +48,8 @@ def default_settings() -> JsonObject:
             "PAID": 4,
             "NOT_APPLICABLE": 5,
         },
+        # products (§7.2): nothing says that a changed price changes the product, or tells anybody
+        "price_changes_touch_product": False,
         # searches (§3)
         "search_lag_seconds": 0,
         "unknown_filter_status": 400,

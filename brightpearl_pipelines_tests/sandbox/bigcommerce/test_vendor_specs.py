@@ -238,6 +238,12 @@ def test_the_catalogue_answers_as_described() -> None:
         await ask("GET", "/v3/catalog/variants?sku=LAMP-R")
         await _metafields(ask, base)
         await _metafields(ask, f"{base}/variants/{made['id']}")
+        fields = f"{base}/custom-fields"
+        field = (await ask("POST", fields, {"name": "Care", "value": "Wipe"}))["data"]
+        await ask("GET", fields)
+        await ask("GET", f"{fields}/{field['id']}")
+        await ask("PUT", f"{fields}/{field['id']}", {"name": "Care", "value": "Wash"})
+        await ask("DELETE", f"{fields}/{field['id']}", expect=204)
         await ask("DELETE", f"{base}/variants/{made['id']}", expect=204)
         await ask("GET", "/v3/catalog/products/channel-assignments")
         pair = [{"product_id": lamp["id"], "channel_id": 2}]
