@@ -61,9 +61,9 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
         position = positions.get(tx, consumer(session.connection, stream))
         hints = _hints(engine, tx, session.connection, stream)
     known = position.watermark is not None or position.token is not None
+    system = engine.configuration.connection(session.connection).system
+    ids = {each for event in hints for each in system.ids_named(event.topic, event.payload)}
     if known and _by_events_alone(stream, scope):
-        system = engine.configuration.connection(session.connection).system
-        ids = {each for event in hints for each in system.ids_named(event.topic, event.payload)}
         if hints:
             await _named(engine, session, stream, sorted(ids), counts, hints)
         if stream.snapshot and stream.topics:
@@ -71,7 +71,10 @@ async def _changes(engine: Engine, session: Session, stream: Stream, scope: Scop
                 positions.move(tx, looked(session.connection, stream))
         return
     since = scope.since or (position.watermark - stream.overlap if position.watermark else None)
-    await _window(engine, session, stream, Window(since), counts, moves=True)
+    seen = await _window(engine, session, stream, Window(since), counts, moves=True, named=ids)
+    if ids - seen and not stream.snapshot:
+        # A webhook named it and no list shows it, as with what was archived (bigcommerce.md §2.1).
+        await _named(engine, session, stream, sorted(ids - seen), counts, ())
     if stream.suspects is not None and since is not None:
         keys = await stream.suspects(session, Window(since, position.watermark or since))
         suspects = _called(engine, session.connection, stream, keys)
@@ -127,9 +130,17 @@ async def _named(
 
 
 async def _window(
-    engine: Engine, session: Session, stream: Stream, window: Window, counts: Counts, *, moves: bool
+    engine: Engine,
+    session: Session,
+    stream: Stream,
+    window: Window,
+    counts: Counts,
+    *,
+    moves: bool,
+    named: Set[str] = frozenset(),
 ) -> Set[str]:
-    """Returns the ids that were read; only of a window that does not move the watermark, which is a day at most."""
+    """Returns the ids that were read: all of a window that does not move the watermark, which is a day at most; of any
+    other those among `named`."""
     seen: set[str] = set()
     async for page in stream.changes(session, window):
         with engine.transaction() as tx:
@@ -137,8 +148,7 @@ async def _window(
             if moves and page.watermark is not None:
                 _advance(tx, consumer(session.connection, stream), page.watermark)
         _count(engine, stream, counts, result.read, len(result.changed))
-        if not moves:
-            seen |= {record.id for record in page.records}
+        seen |= {record.id for record in page.records if not moves or record.id in named}
     return seen
 
 

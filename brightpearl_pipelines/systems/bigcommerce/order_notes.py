@@ -1,8 +1,8 @@
 """What somebody who packs an order has to know and no field of a Brightpearl order can say.
 
-A Brightpearl order has one delivery address. An order to several addresses stays one order there all the same: it is paid
-once, its discounts lie over all of its lines, and its number is its own; cut in pieces, none of them would tie out with
-the shop. The first address is the order's; the others are named here with what goes to them.
+A Brightpearl order has one delivery address. An order to several addresses stays one order there all the same: it is
+paid once, its discounts lie over all of its lines, and its number is its own; cut in pieces, none of them would tie out
+with the shop. The first address is the order's; the others are named here with what goes to them.
 """
 
 from collections.abc import Iterator
