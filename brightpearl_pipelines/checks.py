@@ -15,10 +15,11 @@ import pandas as pd
 
 from brightpearl_pipelines.assets.keys import HUB
 from brightpearl_pipelines.assets.privacy import shown_value
+from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.entities.frames import SCHEMAS, failing_rows, to_frame
 from brightpearl_pipelines.resources import ScopeConfig, Sync
 from brightpearl_pipelines.store import goldens, positions
-from brightpearl_pipelines.store.database import Store, Transaction
+from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Golden
 
 ROWS_A_TIME = 2_000
@@ -54,7 +55,7 @@ def _check(schema: str) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, sync: dg.ResourceParam[Sync], scope: ScopeConfig
     ) -> dg.AssetCheckResult:
         days = _days(context) if scope.repairs else []
-        finding = _days_checked(sync.store, schema, days) if days else _changes_checked(sync.store, schema)
+        finding = _days_checked(sync, schema, days) if days else _changes_checked(sync, schema)
         return finding.result()
 
     return fits
@@ -71,12 +72,20 @@ class Finding:
     """What a check found."""
 
     schema: str
+    configuration: Configuration
     rows: int = 0
     failures: int = 0
     shown: list[dict[str, str]] = field(default_factory=list)
 
     def look(self, page: Sequence[Golden]) -> bool:
-        """Check some rows; True if all are good."""
+        """Check some rows; True if all are good. What must be unique must be so within an account."""
+        accounts: dict[str | None, list[Golden]] = {}
+        for row in page:
+            accounts.setdefault(self.configuration.account_of(row.origin.values()), []).append(row)
+        good = [self._look(rows) for rows in accounts.values()]
+        return all(good)
+
+    def _look(self, page: Sequence[Golden]) -> bool:
         frame: pd.DataFrame = to_frame(self.schema, [(row.id, row.content) for row in page])
         bad = failing_rows(SCHEMAS[self.schema], frame)
         self.rows += len(frame)
@@ -102,9 +111,9 @@ class Finding:
         )
 
 
-def _changes_checked(store: Store, schema: str) -> Finding:
+def _changes_checked(sync: Sync, schema: str) -> Finding:
     """All rows that changed since they were last found good; the offset stays before the first bad one."""
-    finding = Finding(schema)
+    finding, store = Finding(schema, sync.configuration), sync.store
     entity, name = ENTITY_OF.get(schema, schema), consumer(schema)
     with store.transaction() as tx:
         offset = positions.get(tx, name).version
@@ -120,9 +129,9 @@ def _changes_checked(store: Store, schema: str) -> Finding:
                 positions.move(tx, name, version=offset)
 
 
-def _days_checked(store: Store, schema: str, days: Iterable[date]) -> Finding:
+def _days_checked(sync: Sync, schema: str, days: Iterable[date]) -> Finding:
     """All rows of the days."""
-    finding = Finding(schema)
+    finding, store = Finding(schema, sync.configuration), sync.store
     entity = ENTITY_OF.get(schema, schema)
     for day in days:
         with store.transaction() as tx:

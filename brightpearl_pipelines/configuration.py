@@ -5,7 +5,7 @@ Each system says for itself, in `systems/<name>/settings.py`, what may be config
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +87,11 @@ class Configuration:
     def shops_of(self, account: str) -> list[Connection]:
         """The connections that are kept in step with one Brightpearl account."""
         return [each for each in self.connections.values() if each.settings.brightpearl == account]
+
+    def account_of(self, names: Iterable[str]) -> str | None:
+        """The Brightpearl account of the first of these connections that is configured; None for none."""
+        known = next((self.connections[name] for name in names if name in self.connections), None)
+        return None if known is None else known.settings.brightpearl or known.name
 
     def family(self, name: str) -> frozenset[str] | None:
         """The names of all connections of the same Brightpearl account, or None where one account is all there is.

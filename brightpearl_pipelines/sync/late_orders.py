@@ -8,6 +8,7 @@ call a shop keeps that window as short as the stock pass itself.
 from dataclasses import replace
 
 from brightpearl_pipelines.configuration import Connection
+from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import ApiError
 from brightpearl_pipelines.store import positions
 from brightpearl_pipelines.sync.engine import Engine
@@ -43,6 +44,6 @@ async def _read(engine: Engine, connection: Connection, stream: Stream, scope: S
     late = Scope(reach=Reach.EVENTS) if scope.reach is Reach.EVENTS else Scope(since=reached)
     try:
         counts = await extract(engine, connection.name, stream, replace(late, dry_run=scope.dry_run))
-    except ApiError:
+    except (ApiError, ConfigurationError):
         return False
     return counts.changed > 0
