@@ -24,6 +24,7 @@ NO_LIMITS = {
     "bigcommerce": {"requests_per_30_seconds": 10_000_000},
 }
 PATIENCE_SECONDS = 60.0
+MAIN = "2"
 
 
 def buyer(number: int, *, registered: bool) -> Person:
@@ -98,6 +99,20 @@ class _Deeds:
         """How many objects of each kind Brightpearl has."""
         return {name: len(items) for name, items in self.sandbox.brightpearl.collections.items()}
 
+    def stock_take(self, _: Json) -> Json:
+        """Somebody finds one unit more of everything that has a shelf in the main warehouse; of how many things."""
+        brightpearl = self.sandbox.brightpearl
+
+        def count() -> int:
+            shelves = [
+                key for key, each in brightpearl.collection("availability").items() if MAIN in each["warehouses"]
+            ]
+            for key in shelves:
+                brightpearl.stock.receive(int(key), int(MAIN), 1)
+            return len(shelves)
+
+        return {"counted": self.sandbox.call(count)}
+
     def order_seen(self, _: Json) -> Json:
         """Place one order; how many seconds later Brightpearl has it."""
         (draft,) = orders_of(self.sandbox.world, 1, known=self.known, first=self.placed)
@@ -123,7 +138,7 @@ def main() -> None:
     settings["brightpearl"]["known_people_every"] = 1 if start["known"] else 0
     with serving(world=world_of(start["products"], start["known"]), settings=settings) as sandbox:
         deeds = _Deeds(sandbox, bool(start["known"]))
-        names = ("where", "orders", "forget_calls", "calls", "holds", "order_seen")
+        names = ("where", "orders", "forget_calls", "calls", "holds", "order_seen", "stock_take")
         answer({name: getattr(deeds, name) for name in names})
 
 
