@@ -177,17 +177,6 @@ def test_an_edit_before_import_is_simply_what_is_imported(harness):
     assert harness.reserved(number) == {"TRAY": 2}
 
 
-def test_an_edit_after_import_is_held_and_changes_nothing_in_brightpearl(harness):
-    number = harness.place(("TRAY", 1))
-    harness.run(Reach.CHANGES)
-    before = harness.order(number)
-    double_first_line(harness, number)
-    harness.run(Reach.CHANGES)
-    letter = harness.held_order(number)
-    assert (letter.reason, letter.field) == ("edited_after_import", "lines")
-    assert harness.order(number) == before
-
-
 def test_an_edit_that_is_taken_back_lets_go_of_the_letter(harness):
     number = harness.place(("TRAY", 1))
     harness.run(Reach.CHANGES)
@@ -200,7 +189,7 @@ def test_an_edit_that_is_taken_back_lets_go_of_the_letter(harness):
     assert [
         each
         for each in harness.letters(entity="order")
-        if each.reason == "edited_after_import" and each.payload["number"] == number
+        if each.reason == "not_changeable" and each.payload["number"] == number
     ] == []
 
 
