@@ -21,6 +21,9 @@ from brightpearl_pipelines_tests.shared import shared_folder
 from brightpearl_pipelines_tests.sync.harness import Harness, harnessed, money
 
 REFUNDED = (4, 14)
+WHOLLY_REFUNDED = 4
+ON_HOLD = 16
+"""What connections.yaml gives to orders that were refunded as a whole."""
 PENNY = Decimal("0.01")
 
 Json = dict[str, Any]
@@ -81,7 +84,7 @@ def test_every_invoice_is_one_order_in_brightpearl_or_held_with_a_reason(importe
     for number, order in imported.shop.items():
         assert (number in imported.inside) != (number in imported.held), f"order {number} of the shop has no one fate"
         fates[number] = "imported" if number in imported.inside else imported.held[number].reason
-        assert (fates[number] == "refunded_before_import") == (order["status_id"] in REFUNDED), number
+        assert order["status_id"] not in REFUNDED or fates[number] == "imported", number
     assert set(imported.inside) | set(imported.held) == set(imported.shop)
     assert all(letter.sentence and letter.suggestion for letter in imported.held.values())
     invoices = Counter(order["external_order_id"] for order in imported.shop.values())
@@ -168,6 +171,7 @@ def test_what_was_paid_in_the_shop_is_paid_in_brightpearl_once(imported):
     for payment in imported.harness.brightpearl.collection("customer_payments").values():
         paid[payment["orderId"]].append(money(payment["amountPaid"]))
     for number, order in imported.inside.items():
+        # What was refunded goes back on the credits: the order stays paid as it was.
         total = money(imported.shop[number]["total_inc_tax"])
         assert paid[order["id"]] == ([total] if total else []), number
 
@@ -191,16 +195,48 @@ def test_every_line_of_the_file_is_in_an_order_a_refund_or_the_list_of_unplaced_
     assert all(line.reason for line in load.unplaced)
 
 
-def test_every_refund_of_the_file_is_in_the_shop_and_its_order_waits_for_a_person(imported):
+def test_every_refund_of_the_file_is_in_the_shop(imported):
     """Each cancellation that found its order is a refund of it, with the money that the file says."""
     given = Counter()
     for refund in imported.harness.bigcommerce.collection("refunds").values():
         given[imported.shop[str(refund["order_id"])]["external_order_id"], money(refund["total_amount"])] += 1
     assert given == Counter((each.order_external_id, each.amount) for each in imported.load.refunds)
-    reasons = {
-        imported.held[number].reason for number, order in imported.shop.items() if order["status_id"] in REFUNDED
-    }
-    assert reasons == {"refunded_before_import"}
+
+
+def test_every_refund_is_one_credit_equal_to_the_penny_and_paid_back_once(imported):
+    """BC-19, BP-30, I4: Σ refunds of the shop = Σ credits, in total and tax; each stands on its order."""
+    paid: dict[int, list[Decimal]] = defaultdict(list)
+    for payment in imported.harness.brightpearl.collection("customer_payments").values():
+        if payment["paymentType"] == "PAYMENT":
+            paid[payment["orderId"]].append(money(payment["amountPaid"]))
+    refunds = list(imported.harness.bigcommerce.collection("refunds").values())
+    for refund in refunds:
+        credit = imported.harness.credits_of(str(refund["order_id"]))[str(refund["id"])]
+        total = money(refund["total_amount"])
+        value = credit["totalValue"]
+        assert (money(value["total"]), money(value["taxAmount"])) == (total, money(refund["total_tax"])), refund
+        assert credit["parentOrderId"] == imported.inside[str(refund["order_id"])]["id"]
+        assert paid[credit["id"]] == [total], refund
+    orders = imported.harness.brightpearl.collection("orders").values()
+    assert sum(order["orderTypeCode"] == "SC" for order in orders) == len(refunds) > 0
+
+
+def test_what_was_refunded_before_it_left_is_not_packed(imported):
+    """Refunded as a whole: booked and on hold. In part: reserved is what is left, as far as there is stock."""
+    back: dict[str, Counter[str]] = defaultdict(Counter)
+    for refund in imported.harness.bigcommerce.collection("refunds").values():
+        for item in refund["items"]:
+            back[str(refund["order_id"])][str(item["item_id"])] += item["quantity"]
+    for number, units in back.items():
+        order = imported.inside[number]
+        whole = imported.shop[number]["status_id"] == WHOLLY_REFUNDED
+        assert (order["orderStatus"]["orderStatusId"] == ON_HOLD) == whole, number
+        reservation = imported.harness.brightpearl.collection("reservations").get(str(order["id"]))
+        for row_id, row in (reservation["orderRows"] if reservation else {}).items():
+            ordered = order["orderRows"][row_id]
+            most = int(Decimal(ordered["quantity"]["magnitude"])) - units[ordered["externalRef"]]
+            assert row["quantity"] <= most, number
+        assert not (whole and reservation), number
 
 
 def test_a_second_run_writes_nothing(imported):
