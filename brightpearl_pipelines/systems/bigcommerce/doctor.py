@@ -87,6 +87,9 @@ async def _order_statuses(examination: Examination, settings: BigCommerceSetting
         if number not in known:
             what = f"order_statuses maps {number}, which the store does not have"
             examination.warn("order statuses", what, "Take it out, or check the number.")
+    written = {word.value: str(number) for word, number in settings.progress_statuses.items()}
+    if written:
+        examination.codes("statuses written", written, known, where="progress_statuses")
     if known and not unmapped:
         examination.ok("order statuses", f"all {len(known)} of the store are mapped")
 

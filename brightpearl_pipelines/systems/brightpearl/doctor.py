@@ -109,6 +109,10 @@ async def _order_statuses(examination: Examination, settings: BrightpearlSetting
         known = {str(entry["statusId"]): _name(entry) for entry in usable}
         mapped = {word.value: str(number) for word, number in settings.order_statuses.items()}
         examination.codes("order statuses", mapped, known, where="order_statuses")
+        for number, name in known.items():
+            if settings.order_progress and int(number) not in settings.order_progress:
+                what = f"order_progress does not map {number} ({name}): a shop's order with it is held"
+                examination.warn("order statuses", what, f"Add {number}: and our word for it.")
 
 
 async def _tax_codes(examination: Examination, settings: BrightpearlSettings) -> None:
