@@ -53,7 +53,7 @@ def _repaired(connection: str, topics: Topics) -> Alert:
         key=f"{HOOK}:repaired:{connection}",
         kind=HOOK,
         severity=Severity.WARNING,
-        title=f"{connection}: {len(topics)} webhook(s) were off and are on again: {_listed(topics)}",
+        title=f"{connection}: {len(topics)} webhook(s) were off or changed and are in order again: {_listed(topics)}",
         todo=(
             "Nothing for the data: what they did not tell is read from the watermark. If it comes again, see why the "
             "receiver is not reached: systems switch off hooks that fail for long."

@@ -11,8 +11,10 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from brightpearl_pipelines.alerts.hooks import tell_hooks
-from brightpearl_pipelines.configuration import Configuration, Connection
+from brightpearl_pipelines.configuration import Connection
+from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import AmbiguousError, ApiError, RefusedError
+from brightpearl_pipelines.sync import catch_up
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.systems.contract import Hook, Session, Webhooks
 from brightpearl_pipelines.webhooks.shared_secret import shared_secret
@@ -44,7 +46,7 @@ class SubscriptionReport:
 
     @property
     def missed_possible(self) -> bool:
-        """Whether events may have gone untold, so that the caller must let a sweep (Reach.EVERYTHING) follow."""
+        """Whether events may have gone untold; what was created or repaired is owed a read (`sync.catch_up`)."""
         return self.done in (Done.CREATED, Done.REPAIRED, Done.FAILED)
 
 
@@ -75,8 +77,7 @@ class Step:
 async def ensure_subscriptions(engine: Engine, public_url: str) -> list[SubscriptionReport]:
     """Bring the subscriptions of all connections in order and read back that they are; no trouble of one stops another.
 
-    `public_url` is where the receiver is reached from outside, without path `/webhooks`. Raises ConfigurationError for
-    a connection whose credentials or emulator are missing.
+    `public_url` is where the receiver is reached from outside, without path `/webhooks`.
     """
     reports: list[SubscriptionReport] = []
     for connection in engine.configuration.connections.values():
@@ -101,7 +102,9 @@ def _tell(engine: Engine, reports: Sequence[SubscriptionReport]) -> None:
         for connection in dict.fromkeys(report.connection for report in reports):
             mine = [report for report in reports if report.connection == connection]
             failed = [(each.topic, each.reason) for each in mine if each.done is Done.FAILED]
-            repaired = [(each.topic, each.reason) for each in mine if each.done is Done.REPAIRED]
+            # Where others are in order, one that had to be made is one that was lost.
+            lost = {Done.CREATED} if any(each.done is Done.OK for each in mine) else set()
+            repaired = [(each.topic, each.reason) for each in mine if each.done in {Done.REPAIRED, *lost}]
             tell_hooks(tx, engine.configuration, connection, failed=failed, repaired=repaired)
 
 
@@ -113,11 +116,11 @@ async def _ensure(
     if unfit:
         return [SubscriptionReport(connection.name, topic, Done.FAILED, unfit) for topic in topics]
     place = Place(f"{public_url}/webhooks/", connection.name, shared_secret(engine.store, connection.name))
-    keeper = _Keeper(connection.name, webhooks, place, engine.configuration)
+    keeper = _Keeper(connection, webhooks, place, engine)
     try:
         async with engine.alone(f"webhooks:{connection.name}"):
             await keeper.keep(await engine.session(connection.name), topics)
-    except ApiError as error:
+    except (ApiError, ConfigurationError) as error:
         keeper.failed |= {topic: keeper.told(error) for topic in topics if topic not in keeper.held}
     return keeper.reports(topics)
 
@@ -135,11 +138,13 @@ def _unfit(connection: Connection, public_url: str) -> str | None:
 class _Keeper:
     """Brings the hooks of one connection in order."""
 
-    def __init__(self, connection: str, webhooks: Webhooks, place: Place, configuration: Configuration) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, webhooks: Webhooks, place: Place, engine: Engine) -> None:
+        self._connection = connection.name
+        self._system = connection.system
         self._webhooks = webhooks
         self._place = place
-        self._configuration = configuration
+        self._engine = engine
+        self._configuration = engine.configuration
         self._taken: list[Step] = []
         self.failed: dict[str, str] = {}
         self.held: set[str] = set()
@@ -158,8 +163,16 @@ class _Keeper:
                     step.topic: f"the system does not keep it as it was asked to: {step.reason}" for step in steps
                 }
                 return
+            self._owe(steps)
             for step in steps:
                 await self._take(session, step)
+
+    def _owe(self, steps: Sequence[Step]) -> None:
+        """What a missing hook did not tell is owed a read; noted first, or a crash in between would forget it."""
+        topics = {step.topic for step in steps if step.done in (Done.CREATED, Done.REPAIRED)}
+        streams = {stream.name for topic in topics for stream in self._system.streams_told_by(topic)}
+        with self._engine.transaction() as tx:
+            catch_up.owe(tx, self._connection, sorted(streams))
 
     def plan(self, hooks: Sequence[Hook], topics: Sequence[str]) -> list[Step]:
         """What is to do about the hooks that there are."""
@@ -217,7 +230,7 @@ class _Keeper:
             return
         self._taken.append(step)
 
-    def told(self, error: ApiError) -> str:
+    def told(self, error: Exception) -> str:
         """The error in words; a server that quotes what it was sent would quote the secret."""
         return str(error).replace(self._place.secret, "***")
 
