@@ -100,7 +100,13 @@ async def _location(examination: Examination, settings: BigCommerceSettings) -> 
     )
     if body is not None:
         known = {str(place["id"]): str(place.get("label", "")) for place in body["data"]}
-        examination.codes("location", {"the shop's stock": str(settings.location)}, known, where="location")
+        wanted = {f"stock of warehouses {_listed(pool.warehouses)}": str(pool.location) for pool in settings.pools}
+        where = "locations" if settings.locations else "location"
+        examination.codes("location", wanted, known, where=where)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ", ".join(str(each) for each in numbers)
 
 
 async def _channels(examination: Examination, settings: BigCommerceSettings) -> None:
