@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from brightpearl_pipelines.configuration import Connection
 from brightpearl_pipelines.entities.models import OrderStatus
@@ -75,8 +76,11 @@ class _Explainer:
     account: Connection
     merge_letters: dict[tuple[str, str], dict[str, DeadLetter]] = field(default_factory=dict)
     """Letters about records that never became golden records, by connection and entity, by record id."""
+    goldens: dict[tuple[str, str, str], list[Golden]] = field(default_factory=dict)
+    """By entity, shop and order number."""
 
     def run(self, documents: Sequence[Document]) -> list[Document]:
+        self._look_up(each for each in documents if each.differs)
         found = [self._with(document) for document in documents]
         for entity in ("order", "return", "payment"):
             # What is left out of the orders is left out with its refunds and its money.
@@ -170,13 +174,25 @@ class _Explainer:
 
     def _goldens(self, document: Document, entity: str) -> list[Golden]:
         """The golden records of a document: those of its order that are about the same method, or refund."""
-        entry = document.entry
-        if entity == "order":
-            ids = set(crosswalk.golden_ids(self.tx, entity, entry.shop, [entry.number]).values())
-            return list(goldens.by_ids(self.tx, entity, ids).values())
-        named = crosswalk.find_by_keys(self.tx, entity, "order", [f"{entry.shop}:{entry.number}"])
-        found = goldens.by_ids(self.tx, entity, {each for ids in named.values() for each in ids})
-        return [each for each in found.values() if self._about(document, each)]
+        found = self.goldens.get((entity, document.entry.shop, document.entry.number), [])
+        return found if entity == "order" else [each for each in found if self._about(document, each)]
+
+    def _look_up(self, documents: Iterable[Document]) -> None:
+        """All golden records of the documents' orders, in a few queries."""
+        places: dict[str, set[str]] = {}
+        for document in documents:
+            places.setdefault(document.entry.shop, set()).add(document.entry.number)
+        for shop, numbers in places.items():
+            orders = crosswalk.golden_ids(self.tx, "order", shop, numbers)
+            self._keep("order", shop, {number: [golden] for number, golden in orders.items()})
+            for entity in ("payment", "return"):
+                found = crosswalk.find_by_keys(self.tx, entity, "order", [f"{shop}:{number}" for number in numbers])
+                self._keep(entity, shop, {name.partition(":")[2]: ids for name, ids in found.items()})
+
+    def _keep(self, entity: str, shop: str, ids: Mapping[str, Sequence[UUID]]) -> None:
+        rows = goldens.by_ids(self.tx, entity, {each for some in ids.values() for each in some})
+        for number, some in ids.items():
+            self.goldens[entity, shop, number] = [rows[each] for each in some if each in rows]
 
     def _about(self, document: Document, golden: Golden) -> bool:
         entry, content = document.entry, golden.content
@@ -299,16 +315,16 @@ class _Explainer:
     def _planned_out(self, entity: str, documents: Sequence[Document]) -> dict[Document, Explanation]:
         """What Brightpearl does not get by a rule of the planner of an entity."""
         target = next((each for each in self.account.system.targets if each.entity == entity), None)
-        rows = {golden.id: (golden, document) for document in documents for golden in self._goldens(document, entity)}
+        mine = {document: self._goldens(document, entity) for document in documents}
+        rows = {golden.id: golden for some in mine.values() for golden in some}
         if target is None or not rows:
             return {}
-        plan = target.plan(self.engine.plan_context(self.tx, self.account), [golden for golden, _ in rows.values()])
-        rules = {golden: rule for golden, rule in plan.ignored.items() if golden in rows}
+        plan = target.plan(self.engine.plan_context(self.tx, self.account), list(rows.values()))
         return {
-            document: Explanation(By.IGNORED, rule)
-            for document in documents
-            for golden, rule in rules.items()
-            if golden in {each.id for each in self._goldens(document, entity)}
+            document: Explanation(By.IGNORED, plan.ignored[golden.id])
+            for document, some in mine.items()
+            for golden in some
+            if golden.id in plan.ignored
         }
 
 
