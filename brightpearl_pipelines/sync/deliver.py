@@ -31,7 +31,7 @@ VERSION = "_version"
 IN_PART = "agreed_in_part"
 """In place of `agreed` in a delivery's payload: fields that are added to what is agreed already."""
 WRITTEN = "_written"
-"""Kept beside them: when. What was read of the target before that is older than what is agreed."""
+"""Kept beside them: when, by field. What was read of the target before that is older than what is agreed."""
 
 
 def made_from(delivery: Delivery, version: int) -> Delivery:
@@ -220,7 +220,9 @@ def _confirm(tx: Transaction, write: Write, answers: Sequence[Answer], counts: C
             held[delivery.golden_id] = kept
         elif IN_PART in delivery.payload:
             present = held.get(delivery.golden_id) or before.get(delivery.golden_id, {})
-            held[delivery.golden_id] = {**present, **delivery.payload[IN_PART], WRITTEN: now.isoformat()}
+            part = delivery.payload[IN_PART]
+            written = {**present.get(WRITTEN, {}), **dict.fromkeys(part, now.isoformat())}
+            held[delivery.golden_id] = {**present, **part, WRITTEN: written}
     named = [
         (connection, each.external_id, each.delivery.golden_id) for each in answers if each.external_id is not None
     ]

@@ -87,6 +87,7 @@ class Planner:
             details=self.details,
             agreed=self.agreed,
             conflicts=self.conflicts,
+            forgotten=[golden for golden, _ in self.linked],
             linked=self.linked,
             unlinked=self.unlinked,
         )

@@ -22,7 +22,7 @@ class Planned(Protocol):
 
 
 def comparison(planned: Callable[[PlanContext, Sequence[Golden]], Planned]) -> Comparison:
-    """What the shop should hold is what planning leaves it with: what only the shop changed stands there too."""
+    """What the shop should hold is what Brightpearl says, but for what stands there by the shop's own word."""
 
     def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expected]:
         planner = planned(context, rows)
@@ -54,7 +54,7 @@ async def observe(session: Session, expected: Mapping[UUID, Expected]) -> Mappin
         shelves = await shelves_of(session, product) if asked else None
         values: dict[str, Any] = {**shown_of_product(product, shelves), **shown_of_variant(product, variant)}
         values |= prices.get(golden, {})
-        found[golden] = {**{name: values.get(name) for name in each.fields}, WRITTEN: now}
+        found[golden] = {name: values.get(name) for name in each.fields} | {WRITTEN: dict.fromkeys(each.fields, now)}
     return found
 
 

@@ -145,7 +145,7 @@ class Settled:
     common: Values = field(default_factory=dict)
     """What is agreed from now on without any write."""
     stands: Values = field(default_factory=dict)
-    """The value that the shop should have in the end."""
+    """What Brightpearl says and the shop should have in the end; what stands by the shop's word is not among it."""
     before: Values = field(default_factory=dict)
     conflicts: list[tuple[str, Any, Any, bool]] = field(default_factory=list)
     """(field, ours, theirs, whether ours wins)."""
@@ -178,14 +178,14 @@ def settle(ours: Values, theirs: Values, base: Json, authority: Mapping[str, Aut
             continue
         known = agreed is not None
         if known and value == agreed:
-            result.stands[name] = shown
+            del result.stands[name]
             continue
         if known:
             result.conflicts.append((name, value, shown, word == "first"))
         if word == "first":
             result.writes[name] = value
         else:
-            result.stands[name] = shown
+            del result.stands[name]
             result.common[name] = value
     return result
 

@@ -11,7 +11,7 @@ from brightpearl_pipelines.systems.contract import PlanContext
 
 PRODUCT = "product"
 WRITTEN = "_written"
-"""Kept by the engine beside what is agreed: when we wrote last."""
+"""Kept by the engine beside what is agreed: when we wrote a field last."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ class Item:
         return int(self.account_id or 0)
 
     def shown(self, values: dict[str, Any]) -> dict[str, Any]:
-        """What the shop holds, given what its record says: that may be older than our last write."""
-        written = self.base.get(WRITTEN)
-        if self.offer is None or written is None or self.offer.record.fetched_at > datetime.fromisoformat(written):
+        """What the shop holds, given what its record says: that may be older than our last write of a field."""
+        if self.offer is None:
             return values
-        return {**values, **{name: value for name, value in self.base.items() if name in values}}
+        read = self.offer.record.fetched_at
+        newer = {name for name, at in self.base.get(WRITTEN, {}).items() if read <= datetime.fromisoformat(at)}
+        return {**values, **{name: self.base[name] for name in newer & values.keys() & self.base.keys()}}
 
 
 @dataclass
@@ -161,7 +162,7 @@ class View:
         agreed = hub.agreed(PRODUCT, shop, goldens)
         for key, golden in goldens.items():
             base = agreed.get(key, {})
-            offers, unread, gone = _offers(there.get(key, ()), read, base.get(WRITTEN))
+            offers, unread, gone = _offers(there.get(key, ()), read, max(base.get(WRITTEN, {}).values(), default=None))
             known = [each for each in here.get(key, ()) if each in own]
             alive = [each for each in known if not own[each].deleted]
             account_id = next(iter(alive or known), None)
