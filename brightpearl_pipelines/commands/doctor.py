@@ -10,8 +10,8 @@ from rich.text import Text
 
 from brightpearl_pipelines.commands import common
 from brightpearl_pipelines.commands.common import Exit
-from brightpearl_pipelines.commands.webhooks import public_url
 from brightpearl_pipelines.doctor import Finding, State, examine
+from brightpearl_pipelines.webhooks.keeping import public_url
 
 STYLES = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
 

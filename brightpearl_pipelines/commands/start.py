@@ -31,6 +31,7 @@ from brightpearl_pipelines.store.database import Store
 from brightpearl_pipelines.store.embedded import data_dir, open_store, stop_embedded
 from brightpearl_pipelines.sync.engine import BusyError
 from brightpearl_pipelines.sync.scope import Reach, Scope
+from brightpearl_pipelines.webhooks.keeping import public_url
 from brightpearl_pipelines.webhooks.serve import HOST, webhook_port
 from brightpearl_pipelines.webhooks.subscriptions import Done, SubscriptionReport
 
@@ -246,7 +247,7 @@ async def _work(plan: Plan, store: Store, children: list[Child], console: Consol
     await asyncio.gather(*(_ready(child, console) for child in children))
     _tell_sandbox(plan, console)
     try:
-        reports = await webhooks.subscribe(plan.configuration, store, webhooks.public_url())
+        reports = await webhooks.subscribe(plan.configuration, store, public_url())
         _tell_subscriptions(reports, console)
         console.print("First full sync …")
         order = sync.Order(Scope(reach=Reach.EVERYTHING))

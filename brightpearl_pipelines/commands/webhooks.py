@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from typing import Annotated
 
 import typer
@@ -12,18 +11,11 @@ from brightpearl_pipelines.commands.common import Exit
 from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.store.database import Store
 from brightpearl_pipelines.sync.engine import Engine
-from brightpearl_pipelines.webhooks.serve import HOST, webhook_port
+from brightpearl_pipelines.webhooks.keeping import PUBLIC_URL, public_url
 from brightpearl_pipelines.webhooks.serve import serve as serve_receiver
 from brightpearl_pipelines.webhooks.subscriptions import Done, SubscriptionReport, ensure_subscriptions
 
-PUBLIC_URL = "BPP_WEBHOOK_URL"
-
 app = typer.Typer(no_args_is_help=True, help="The receiver of webhooks, and the subscriptions that call it.")
-
-
-def public_url() -> str:
-    """Where the systems reach the receiver: BPP_WEBHOOK_URL, or its own address on this machine."""
-    return os.environ.get(PUBLIC_URL) or f"http://{HOST}:{webhook_port()}"
 
 
 @app.command()

@@ -462,6 +462,10 @@ class System:
         matches = [(len(each), s) for s in self.streams for each in s.topics if topic.startswith(each)]
         return max(matches, key=lambda match: match[0])[1] if matches else None
 
+    def streams_told_by(self, topic: str) -> list[Stream]:
+        """The streams that a subscription to the topic tells of: all that any topic below it hints at."""
+        return [s for s in self.streams if any(each == topic or _covers(topic, each) for each in s.topics)]
+
     def ids_named(self, topic: str, payload: Json) -> Sequence[str]:
         """The ids of the records that a webhook names; none for a topic that hints at no stream."""
         stream = self.stream_of(topic)

@@ -13,6 +13,7 @@ from brightpearl_pipelines.configuration import Configuration
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.store.database import Store
 from brightpearl_pipelines.webhooks.app import build_app
+from brightpearl_pipelines.webhooks.heartbeat import beat, returned
 from brightpearl_pipelines.webhooks.launch import Launcher
 
 HOST = "127.0.0.1"
@@ -78,14 +79,23 @@ def serve(
     listening = listen(webhook_port() if port is None else port)
 
     async def run() -> None:
+        beating = asyncio.create_task(beat(store, clock), name="heartbeat")
+        try:
+            await answer()
+        finally:
+            beating.cancel()
+            await asyncio.wait([beating])
+
+    async def answer() -> None:
         if dagster_url is None:
             await server_of(build_app(store, configuration, clock=clock)).serve(sockets=[listening])
             return
-        async with Launcher(dagster_url, clock=clock) as launcher:
+        async with Launcher(dagster_url, clock=clock, configuration=configuration) as launcher:
             app = build_app(store, configuration, clock=clock, on_event=launcher.notice)
             await server_of(app).serve(sockets=[listening])
 
     with listening:
+        returned(store, configuration)
         try:
             asyncio.run(run())
         except KeyboardInterrupt:

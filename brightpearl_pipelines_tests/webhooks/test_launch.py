@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from brightpearl_pipelines.configuration import load_configuration
 from brightpearl_pipelines.webhooks.launch import Launcher
 from brightpearl_pipelines.webhooks.serve import listen
 from brightpearl_pipelines_tests.webhooks.receiving import listening_port
@@ -23,7 +25,13 @@ INSTANCE = """
 telemetry: {enabled: false}
 run_coordinator: {module: dagster.core.run_coordinator, class: QueuedRunCoordinator}
 """
-RUNS = "{ runsOrError { ... on Runs { results { runId status pipelineName tags { key value } } } } }"
+RUNS = """
+{ runsOrError { ... on Runs {
+    results { runId status pipelineName assetSelection { path } tags { key value } }
+} } }
+"""
+ASSETS = [{"assetKey": {"path": ["bigcommerce", "extracted_orders"]}, "dependencyKeys": [], "isPartitioned": True}]
+CONFIGURATION = load_configuration(Path(__file__).parents[2] / "connections.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +62,14 @@ def runs(url):
     return ask(url, RUNS)["runsOrError"]["results"]
 
 
-def launch(url, clock, *bursts):
+def launch(url, clock, *bursts, topic="store/order/created"):
     """Notices in bursts of the given sizes, each after the one before was dealt with."""
 
     async def go():
-        async with Launcher(url, clock=clock) as launcher:
+        async with Launcher(url, clock=clock, configuration=CONFIGURATION) as launcher:
             for size in bursts:
-                for number in range(size):
-                    launcher.notice("bigcommerce", f"store/order/{number}")
+                for _ in range(size):
+                    launcher.notice("bigcommerce", topic)
                 await launcher.settled()
 
     asyncio.run(go())
@@ -78,6 +86,27 @@ def test_many_events_launch_one_run_and_a_run_that_has_yet_to_start_is_enough(da
     assert runs(dagster)[0]["status"] == "CANCELED"
     launch(dagster, clock, 1)
     assert [each["status"] for each in runs(dagster)] == ["QUEUED", "CANCELED"]
+
+
+def test_a_run_takes_the_assets_that_the_event_concerns_and_a_waiting_run_of_others_is_not_enough(dagster, clock):
+    """BC-06: an order's run does without the steps that no order touches."""
+    launch(dagster, clock, 1)
+    order = chosen(runs(dagster)[0])
+    assert {"bigcommerce/extracted_orders", "mapped_orders", "brightpearl/published_orders"} <= order
+    assert "brightpearl/extracted_products" not in order
+    assert "mapped_shipments" not in order
+    before = len(runs(dagster))
+    launch(dagster, clock, 1, topic="store/product/updated")
+    newest, *others = runs(dagster)
+    assert len(others) == before
+    assert {"bigcommerce/extracted_products", "mapped_products"} <= chosen(newest)
+    assert "bigcommerce/extracted_orders" not in chosen(newest)
+    launch(dagster, clock, 1, topic="store/cart/abandoned")
+    assert len(runs(dagster)) == before + 1
+
+
+def chosen(run):
+    return {"/".join(key["path"]) for key in run["assetSelection"]}
 
 
 @pytest.fixture
@@ -105,15 +134,16 @@ def impostor():
 
 
 def test_events_of_one_second_are_looked_after_together(clock, impostor):
-    waiting = JSONResponse({"data": {"runsOrError": {"__typename": "Runs", "results": [{"runId": "r"}]}}})
+    whole = {"runId": "r", "assetSelection": None}
+    waiting = JSONResponse({"data": {"assetNodes": ASSETS, "runsOrError": {"__typename": "Runs", "results": [whole]}}})
     started = clock.monotonic()
 
     async def go():
-        async with Launcher(impostor(waiting), clock=clock) as launcher:
-            launcher.notice("bigcommerce", "first")
+        async with Launcher(impostor(waiting), clock=clock, configuration=CONFIGURATION) as launcher:
+            launcher.notice("bigcommerce", "store/order/created")
             await asyncio.sleep(0)
             for _ in range(50):
-                launcher.notice("bigcommerce", "while the first is dealt with")
+                launcher.notice("bigcommerce", "store/order/updated")
             await launcher.settled()
 
     asyncio.run(go())
@@ -127,10 +157,12 @@ def test_events_of_one_second_are_looked_after_together(clock, impostor):
         PlainTextResponse("<html>log in first</html>"),
         JSONResponse([1]),
         JSONResponse({"data": None, "errors": [{"message": "out of order"}]}),
-        JSONResponse({"data": {"runsOrError": {"__typename": "PythonError", "message": "out of order"}}}),
+        JSONResponse({"data": {"assetNodes": []}}),
+        JSONResponse({"data": {"assetNodes": ASSETS, "runsOrError": {"__typename": "PythonError", "message": "no"}}}),
         JSONResponse(
             {
                 "data": {
+                    "assetNodes": ASSETS,
                     "runsOrError": {"__typename": "Runs", "results": []},
                     "launchRun": {"__typename": "UnauthorizedError", "message": "read only"},
                 }
