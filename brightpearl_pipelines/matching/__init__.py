@@ -1,5 +1,14 @@
 """Finds which records are the same customer. Pure: no I/O; the caller looks the keys up."""
 
-from brightpearl_pipelines.matching.customers import Candidate, Match, MatchKey, choose, match_keys
+from brightpearl_pipelines.matching.customers import (
+    CROWD,
+    Candidate,
+    Match,
+    MatchKey,
+    choose,
+    hints,
+    identity,
+    match_keys,
+)
 
-__all__ = ["Candidate", "Match", "MatchKey", "choose", "match_keys"]
+__all__ = ["CROWD", "Candidate", "Match", "MatchKey", "choose", "hints", "identity", "match_keys"]

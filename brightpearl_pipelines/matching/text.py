@@ -46,12 +46,25 @@ _ABBREVIATIONS: Final = {
     "strasse": "str",
 }
 
-# Providers that deliver name+anything@ to name@. At others the plus may be part of somebody's own name.
-_PLUS_TAGS: Final = re.compile(
-    r"(gmail|icloud|me|mac|msn|fastmail|protonmail|zoho|zohomail|hey|runbox|pobox)\.com"
-    r"|(outlook|hotmail|live)\.(com|co\.uk|com\.(au|br|mx)|co\.jp|be|ca|de|dk|es|fr|ie|it|nl|no|se)"
-    r"|fastmail\.fm|proton\.me|pm\.me|protonmail\.ch|mailbox\.org|posteo\.(de|net)"
+_PROVIDERS: Final = (
+    (r"gmail\.com", "plus, dots"),
+    (r"(icloud|me|mac)\.com", "plus"),
+    (r"msn\.com|(outlook|hotmail|live)\.(com|co\.uk|com\.(au|br|mx)|co\.jp|be|ca|de|dk|es|fr|ie|it|nl|no|se)", "plus"),
+    (r"fastmail\.(com|fm)|pobox\.com", "plus"),
+    (r"proton\.me|pm\.me|protonmail\.(com|ch)", "plus"),
+    (r"runbox\.com|zoho(mail)?\.com|mailbox\.org|posteo\.(de|net)", "plus"),
 )
+"""Providers that deliver several spellings to one mailbox, and what they ignore: a tag after a plus, dots.
+
+At all others a plus or a dot may be part of somebody's own name, so `a+b@` and `a@` stay two: a duplicate can be united
+later, a false merge shows one person's orders to another.
+
+Sources: Gmail's dots, support.google.com/mail/answer/7436150; its tags, support.google.com/mail/answer/22370;
+Microsoft, learn.microsoft.com "Plus addressing in Exchange Online", and for its consumer domains practice only;
+Fastmail, fastmail.help "Plus addressing"; Proton, proton.me/support "Addresses and aliases"; the others by the list at
+en.wikipedia.org/wiki/Email_address#Sub-addressing. GMX and Yahoo are left out on purpose: the one has no tags, the
+other divides them by a hyphen, which occurs in names.
+"""
 _SAME_DOMAINS: Final = {"googlemail.com": "gmail.com"}
 _NOBODY: Final = frozenset(["noreply", "donotreply", "noemail", "nomail", "none", "unknown", "invalid", "notprovided"])
 
@@ -96,8 +109,8 @@ def postcode(text: str, country: str) -> str:
 def email(text: str) -> str | None:
     """The mailbox behind an e-mail address, or None if it is not one, or visibly nobody's (noreply@, …@x.invalid).
 
-    Only the syntax is checked, nothing is asked of the network. Tags after a plus are dropped at providers known for
-    them, dots at Gmail.
+    Only the syntax is checked, nothing is asked of the network. Capitals never count; tags after a plus and dots do not
+    where `_PROVIDERS` says so.
     """
     try:
         checked = validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)
@@ -106,9 +119,10 @@ def email(text: str) -> str | None:
     # Not casefold(): that would make one mailbox of maße@ and masse@.
     local, domain = checked.local_part.lower(), checked.domain.lower()
     domain = _SAME_DOMAINS.get(domain, domain)
-    if _PLUS_TAGS.fullmatch(domain):
+    ignored = next((rule for domains, rule in _PROVIDERS if re.fullmatch(domains, domain)), "")
+    if "plus" in ignored:
         local = local.partition("+")[0] or local
-    if domain == "gmail.com":
+    if "dots" in ignored:
         local = local.replace(".", "") or local
     nobody = re.sub(r"[._-]", "", local) in _NOBODY or domain.rpartition(".")[2] == "invalid"
     return None if nobody else f"{local}@{domain}"

@@ -1,4 +1,4 @@
-"""Customers are found by e-mail, then by name and address, and doubts are marked."""
+"""Customers are found by e-mail, then by name and address, and doubts are marked (BC-24, BC-25)."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brightpearl_pipelines.entities.models import Address, Customer
-from brightpearl_pipelines.matching import Candidate, Match, choose, match_keys
+from brightpearl_pipelines.matching import Candidate, Match, choose, hints, identity, match_keys
 
 HOME = Address(line1="1 Sample Street", postcode="BS1 1AA", country="GB")
 ELSEWHERE = Address(line1="9 Other Road", postcode="M1 1AA", country="GB")
@@ -82,9 +82,15 @@ def test_of_several_with_the_email_the_one_at_the_same_name_and_address_is_taken
     assert choose(person(), candidates, []) == Match(UUID(int=2), "email", review=False)
 
 
-def test_of_several_with_the_email_and_none_in_agreement_the_lowest_is_taken_and_reviewed():
+def test_of_several_with_the_email_the_one_of_that_name_is_taken():
     candidates = [known(3, billing=ELSEWHERE), known(2, "Bob")]
-    assert choose(person(), candidates, []) == Match(UUID(int=2), "email_of_several", review=True)
+    assert choose(person(), candidates, []) == Match(UUID(int=3), "email_of_several", review=True)
+
+
+def test_of_several_with_the_email_and_all_of_other_names_nobody_is_merged_with():
+    """BC-24: whoever joins by this rule changes nothing of the other."""
+    candidates = [known(3, "Carl"), known(2, "Bob")]
+    assert choose(person(), candidates, []) == Match(UUID(int=2), "email_other_name", review=True)
 
 
 def test_without_the_email_name_and_address_decide():
@@ -95,6 +101,44 @@ def test_without_the_email_name_and_address_decide():
 def test_the_same_name_and_address_with_another_mailbox_is_reviewed():
     match = choose(person(), [], [known(1, email="other@example.com")])
     assert match == Match(UUID(int=1), "name_address_other_email", review=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"phone": "07700 900001"}, {"phone": "07700 900002"}), ({"company": "Acme Ltd"}, {"company": "Acme"})],
+)
+def test_father_and_son_and_colleagues_of_one_name_are_two_and_proposed(one, other):
+    """BC-25: mailbox and telephone differ, or it is where many work."""
+    match = choose(person(**one), [], [known(1, email="other@example.com", **other)])
+    assert match == Match(None, "alike", review=True, suspect=UUID(int=1))
+
+
+def test_the_same_telephone_with_another_mailbox_is_one_person():
+    known_one = known(1, email="other@example.com", phone="+44 7700 900001")
+    assert choose(person(phone="07700 900001"), [], [known_one]).rule == "name_address_other_email"
+
+
+@pytest.mark.parametrize(("first", "last"), [("Anne", "Example"), ("Ann", "Exmaple"), ("A", "Example")])
+def test_who_is_nearly_of_that_name_in_the_same_house_is_new_and_proposed(first, last):
+    """BC-25: a typing error is for a person to judge."""
+    match = choose(person(first, last, email=""), [], [], [known(1, email="")])
+    assert match == Match(None, "alike", review=True, suspect=UUID(int=1))
+
+
+def test_somebody_else_in_the_same_house_is_simply_new():
+    assert choose(person("Bob", email=""), [], [], [known(1, email="")]) == Match(None, "new", review=False)
+
+
+def test_hints_are_the_telephone_number_and_the_house():
+    keys = hints(person(phone="+44 (0)7700 900-001"))
+    assert [(key.kind, key.value) for key in keys] == [("phone", "700900001"), ("place", "1|bs11aa|GB")]
+    assert hints(person(phone="12", billing=Address(line1="The Grove", postcode="LS1 1AA"))) == []
+
+
+def test_people_are_known_by_mailbox_and_name_or_by_name_and_address():
+    assert identity(person()) == "ann@example.com|ann|example"
+    assert identity(person(email="")) == "ann|example|1 sample st|bs11aa|GB"
+    assert identity(person(email="", last="")) is None
 
 
 def test_of_several_at_the_same_name_and_address_one_without_another_mailbox_goes_first():
