@@ -312,7 +312,7 @@ class Harness:
 
     def held_order(self, number: str) -> DeadLetter:
         """The open dead letter that holds a shop order; an AssertionError if there is none."""
-        found = [each for each in self.letters(entity="order") if _about(each, number)]
+        found = [each for each in self.letters(entity="order") if about(each, number)]
         assert len(found) == 1, f"order {number} is held by {[each.sentence for each in found]}"
         return found[0]
 
@@ -380,7 +380,7 @@ class Harness:
         self.configuration = configured(self.configuration, {connection: changes})
 
 
-def _about(letter: DeadLetter, number: str) -> bool:
+def about(letter: DeadLetter, number: str) -> bool:
     """Whether a letter about an order is about that shop order: held unread, unplanned or undelivered."""
     by_stage = {
         "merge": letter.subject,
