@@ -199,6 +199,7 @@ def test_a_sku_a_category_or_a_brand_may_keep_back_more_or_less(harness):
     harness.configure("bigcommerce", safety_stock=2, safety_stock_for=kept, locations=pools)
     harness.run()
     assert shown(harness, "DRILL", 1) == max(harness.on_hand("DRILL") - 5, 0)
+    assert shown(harness, "CLAMP", 1) == harness.on_hand("CLAMP") - 4
     assert shown(harness, "EARS", 1) == harness.on_hand("EARS") - 1
     assert shown(harness, "BOLT", 2) == harness.on_hand("BOLT", 5) - 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from brightpearl_pipelines.sandbox.bigcommerce import stock
 from brightpearl_pipelines.sandbox.world import Product
-from brightpearl_pipelines_tests.sync.clerks import put_to_shop
+from brightpearl_pipelines_tests.sync.clerks import put_to_brightpearl, put_to_shop
 from brightpearl_pipelines_tests.sync.goods import small_world
 from brightpearl_pipelines_tests.sync.harness import harnessed
 
@@ -118,3 +118,33 @@ def test_a_product_that_comes_back_into_the_shop_gets_its_number_again(harness):
     harness.run()
     assert harness.bigcommerce.variant_of_sku("Shoe-42")["id"] != variant["id"]
     assert harness.shop_stock("Shoe-42") == 4
+
+
+def test_a_sku_that_went_to_another_product_takes_that_ones_number(harness):
+    """The product that had the SKU before is still found by it, and is not meant."""
+    old, new = (harness.bigcommerce.variant_of_sku(sku) for sku in ("PLAIN", "LOOSE"))
+    swap(harness, "PLAIN", "SPARE", old)
+    swap(harness, "LOOSE", "PLAIN", new)
+    harness.run()
+    harness.in_world(lambda: harness.brightpearl.correct_stock("PLAIN", 2, 7, "found"))
+    harness.in_world(lambda: harness.brightpearl.correct_stock("SPARE", 2, 30, "found"))
+    harness.run()
+    assert numbers(harness, new["product_id"]) == {f"p{new['product_id']}": harness.on_hand("PLAIN")}
+    assert numbers(harness, old["product_id"]) == {f"p{old['product_id']}": harness.on_hand("SPARE")}
+    # And back again, so that it is no matter of which of the two is found first.
+    swap(harness, "PLAIN", "LOOSE", new)
+    swap(harness, "SPARE", "PLAIN", old)
+    harness.in_world(lambda: harness.brightpearl.correct_stock("PLAIN", 2, 1, "found"))
+    harness.in_world(lambda: harness.brightpearl.correct_stock("LOOSE", 2, 2, "found"))
+    harness.run()
+    assert numbers(harness, old["product_id"]) == {f"p{old['product_id']}": harness.on_hand("PLAIN")}
+    assert numbers(harness, new["product_id"]) == {f"p{new['product_id']}": harness.on_hand("LOOSE")}
+
+
+def swap(harness, before, after, variant):
+    """The product is called otherwise from now on, on both sides."""
+    product = harness.brightpearl.products.by_sku[before]
+    harness.pass_time(1)
+    put_to_brightpearl(harness, f"product-service/product/{product}/identity", {"sku": after})
+    put_to_shop(harness, f"v3/catalog/products/{variant['product_id']}", {"sku": after})
+    harness.run()

@@ -82,12 +82,19 @@ class _Numbers:
         assert isinstance(settings, BigCommerceSettings)  # noqa: S101 - this planner belongs to this system
         self.settings = settings
         self.rows = [row for row in self.rows if row.origin.get("on_hand") == settings.brightpearl]
-        products = self.context.hub.by_keys("product", "sku", [row.content["sku"] for row in self.rows])
-        self.offers = self._offers(products)
-        self.products: dict[str, Json] = {}
-        if settings.safety_stock_for.asks_for_products:
-            contents = self.context.hub.goldens("product", {each for found in products.values() for each in found})
-            self.products = {golden.content["sku"]: golden.content for golden in contents.values()}
+        found = self.context.hub.by_keys("product", "sku", [row.content["sku"] for row in self.rows])
+        # A product is found by a SKU that it had before, too: of several, the one that has it now is meant.
+        doubtful = {each for ids in found.values() if len(ids) > 1 for each in ids}
+        asked = settings.safety_stock_for.asks_for_products
+        wanted = {each for ids in found.values() for each in ids} if asked else doubtful
+        contents = self.context.hub.goldens("product", wanted)
+        self.products = {golden.content["sku"]: golden.content for golden in contents.values()}
+        self.offers = self._offers(
+            {
+                sku: [each for each in ids if each not in doubtful or contents[each].content["sku"] == sku]
+                for sku, ids in found.items()
+            }
+        )
 
     def of(self, row: Golden) -> dict[int, int]:
         """The number of a SKU at each location."""
