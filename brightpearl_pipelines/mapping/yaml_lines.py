@@ -106,7 +106,7 @@ class YamlFile:
         for step in location:
             found = _child(node, step)
             if found is None:
-                break  # pydantic's locations also name alternatives, which are not in the file
+                continue  # pydantic's locations also name alternatives, which are not in the file
             key_node, node = found
         return key_node if key else node
 
