@@ -204,7 +204,7 @@ def test_every_refund_of_the_file_is_in_the_shop(imported):
 
 
 def test_every_refund_is_one_credit_equal_to_the_penny_and_paid_back_once(imported):
-    """BC-19, BP-30, I4: Σ refunds of the shop = Σ credits, in total and tax; each stands on its order."""
+    """BP-30, BC-21, I4: Σ refunds of the shop = Σ credits, in total and tax; each stands on its order."""
     paid: dict[int, list[Decimal]] = defaultdict(list)
     for payment in imported.harness.brightpearl.collection("customer_payments").values():
         if payment["paymentType"] == "PAYMENT":

@@ -1,4 +1,4 @@
-"""Refunds of the shop become sales credits in Brightpearl, with the shop's own money and tax (BC-19, BP-30).
+"""Refunds of the shop become sales credits in Brightpearl, with the shop's own money and tax (BP-30, BC-21).
 
 Judged by the emulators' state: what the shop paid back, and what Brightpearl credits and pays back.
 """
@@ -77,7 +77,7 @@ def rows_of(credit):
 
 
 def test_a_refunded_line_is_a_credit_linked_to_its_order(harness):
-    """BC-19, BP-30: one line of two, with the shop's own tax, and the money goes back once."""
+    """BP-30: one line of two, with the shop's own tax, and the money goes back once."""
     number = harness.place(("MUG", 2), ("BOOK", 1))
     harness.run(Reach.CHANGES)
     mug, _ = lines_of(harness, number)
@@ -229,7 +229,7 @@ def test_a_payment_that_the_provider_declined_is_not_paid_back(harness):
 
 
 def test_an_order_refunded_in_part_before_import_ships_what_is_left(harness):
-    """BC-19: imported as it was sold, the refund as a credit, and only what is left is reserved."""
+    """BP-30: imported as it was sold, the refund as a credit, and only what is left is reserved."""
     number = harness.place(("TRAY", 3), ("MUG", 1))
     tray, _ = lines_of(harness, number)
     refund(harness, number, ("PRODUCT", tray, 2))

@@ -1,4 +1,4 @@
-"""Money of refunds as a property: whatever was refunded, the credits add up to it to the penny (BC-19, X-81).
+"""Money of refunds as a property: whatever was refunded, the credits add up to it to the penny (BC-21, X-81).
 
 Once for what the shop's record is taken to mean, in many currencies; once through the whole engine, judged by the two
 emulators' state.
