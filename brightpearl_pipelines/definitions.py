@@ -12,6 +12,7 @@ from brightpearl_pipelines.assets.reports import report_assets, report_checks
 from brightpearl_pipelines.checks import schema_checks
 from brightpearl_pipelines.configuration import Configuration, load_configuration
 from brightpearl_pipelines.jobs import housekeeping, sync_jobs
+from brightpearl_pipelines.keep_webhooks import catch_up_sensor, keep_webhooks, keep_webhooks_alive
 from brightpearl_pipelines.resources import ScopeConfig, Sync, SyncResource
 from brightpearl_pipelines.schedules import SCHEDULES
 from brightpearl_pipelines.sensors import changes_sensor
@@ -33,9 +34,13 @@ def build_defs(
     return dg.Definitions(
         assets=[*assets, *report_assets(configuration)],
         asset_checks=[*schema_checks(), *report_checks(), fresh],
-        jobs=[*sync_jobs(told), housekeeping],
-        sensors=[changes_sensor(configuration, assets), *alert_sensors(told)],
-        schedules=SCHEDULES,
+        jobs=[*sync_jobs(told), housekeeping, keep_webhooks],
+        sensors=[
+            changes_sensor(configuration, assets),
+            catch_up_sensor(configuration, assets),
+            *alert_sensors(told),
+        ],
+        schedules=[*SCHEDULES, keep_webhooks_alive],
         resources={"sync": sync or SyncResource(), "scope": ScopeConfig(), REPORTS_IO: reports_io_manager},
         # A process of its own for each step would cost two seconds an asset; all of them wait for the network anyway.
         executor=dg.in_process_executor,

@@ -30,7 +30,7 @@ PER_ENTITY = {
 """Job: the groups of assets that it takes."""
 SYNCED = dg.AssetSelection.all() - dg.AssetSelection.groups("reports")
 """What is kept in step. Reports have a job of their own: a run on changes must not wait for them."""
-WEBHOOK, SWEEP, NIGHTLY = "webhook", "sweep", "nightly"
+WEBHOOK, SWEEP, NIGHTLY, KEEPING = "webhook", "sweep", "nightly", "keeping webhooks"
 RUNS_AT_ONCE = 500
 
 
@@ -111,7 +111,7 @@ class Keep(dg.Config):
 def forget_idle_runs(context: dg.OpExecutionContext, config: Keep) -> None:
     """A run that changed something, failed, or was started by a person stays."""
     before = datetime.now(UTC) - timedelta(days=config.idle_runs)
-    idle = [run_id for trigger in (WEBHOOK, SWEEP) for run_id in _idle_runs(context.instance, trigger, before)]
+    idle = [run_id for trigger in (WEBHOOK, SWEEP, KEEPING) for run_id in _idle_runs(context.instance, trigger, before)]
     for run_id in idle:
         context.instance.delete_run(run_id)
     context.log.info(f"forgot {len(idle):,} runs that brought nothing")

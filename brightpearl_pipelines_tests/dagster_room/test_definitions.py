@@ -141,6 +141,7 @@ def test_the_jobs_sensors_and_schedules_are_these_and_run_by_default(definitions
     assert jobs == {
         "full_sync",
         "housekeeping",
+        "keep_webhooks",
         "report",
         "sync_changes",
         "sync_inventory",
@@ -156,11 +157,13 @@ def test_the_jobs_sensors_and_schedules_are_these_and_run_by_default(definitions
         ("report_today", "report", "20 * * * *", "RUNNING"),
         ("report_yesterday", "report", "0 4 * * *", "RUNNING"),
         ("housekeeping_nightly", "housekeeping", "30 3 * * *", "RUNNING"),
+        ("keep_webhooks_alive", "keep_webhooks", "*/10 * * * *", "RUNNING"),
     }
     assert {
         (each.name, each.minimum_interval_seconds, each.default_status.name) for each in repository.sensor_defs
     } == {
         ("changes", 4, "RUNNING"),
+        ("catch_up", 29, "RUNNING"),
         ("alerts", 30, "RUNNING"),
         ("alert_on_failure", 30, "RUNNING"),
         ("alert_over_on_success", 30, "RUNNING"),
