@@ -17,6 +17,7 @@ from brightpearl_pipelines.commands import (
     explain,
     reconcile,
     report,
+    reviews,
     start,
     sync,
     webhooks,
@@ -88,6 +89,7 @@ def serve_sandbox(
 
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(reviews.app, name="reviews")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(alerts.app, name="alerts")
 app.command("sync")(sync.sync)

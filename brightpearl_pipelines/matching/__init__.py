@@ -5,10 +5,11 @@ from brightpearl_pipelines.matching.customers import (
     Candidate,
     Match,
     MatchKey,
+    all_keys,
     choose,
     hints,
     identity,
     match_keys,
 )
 
-__all__ = ["CROWD", "Candidate", "Match", "MatchKey", "choose", "hints", "identity", "match_keys"]
+__all__ = ["CROWD", "Candidate", "Match", "MatchKey", "all_keys", "choose", "hints", "identity", "match_keys"]

@@ -81,6 +81,11 @@ def match_keys(customer: Customer) -> list[MatchKey]:
     return keys
 
 
+def all_keys(customer: Customer) -> list[MatchKey]:
+    """Everything to look a customer up by, for matches and for suspects."""
+    return [*match_keys(customer), *hints(customer)]
+
+
 def hints(customer: Customer) -> list[MatchKey]:
     """What may betray a customer that was mistyped: the telephone number, and postcode with house number. They find
     suspects for a person to judge, never a match."""

@@ -16,6 +16,17 @@ def get(tx: Transaction, entity: str, connection: str, golden_ids: Iterable[UUID
     return {row[0]: tx.cipher.open(row[1]) for row in rows}
 
 
+def move(tx: Transaction, entity: str, present: UUID, wanted: UUID) -> None:
+    """What was agreed about one golden record is about another now, unless that has its own."""
+    tx.connection.execute(
+        "INSERT INTO sync.agreed (entity, connection, golden_id, content, agreed_at) "
+        "SELECT entity, connection, %s, content, agreed_at FROM sync.agreed WHERE entity = %s AND golden_id = %s "
+        "ON CONFLICT DO NOTHING",
+        (wanted, entity, present),
+    )
+    tx.connection.execute("DELETE FROM sync.agreed WHERE entity = %s AND golden_id = %s", (entity, present))
+
+
 def put(tx: Transaction, entity: str, connection: str, values: Mapping[UUID, Json]) -> None:
     """Remember what is agreed now, in place of what was."""
     tx.connection.execute(

@@ -129,6 +129,26 @@ def put_keys(tx: Transaction, entity: str, rows: Iterable[tuple[str, str, UUID]]
     )
 
 
+def drop_keys(tx: Transaction, entity: str, rows: Iterable[tuple[str, str, UUID]]) -> None:
+    """Forget match keys: (kind, value, golden id)."""
+    for kind, value, golden_id in rows:
+        tx.connection.execute(
+            "DELETE FROM sync.match_key WHERE entity = %s AND kind = %s AND token = %s AND golden_id = %s",
+            (entity, kind, tx.cipher.token(value), golden_id),
+        )
+
+
+def move_keys(tx: Transaction, entity: str, present: UUID, wanted: UUID) -> None:
+    """All match keys of one golden record are another's now."""
+    tx.connection.execute(
+        "INSERT INTO sync.match_key (entity, kind, token, golden_id) "
+        "SELECT entity, kind, token, %s FROM sync.match_key WHERE entity = %s AND golden_id = %s "
+        "ON CONFLICT DO NOTHING",
+        (wanted, entity, present),
+    )
+    tx.connection.execute("DELETE FROM sync.match_key WHERE entity = %s AND golden_id = %s", (entity, present))
+
+
 def find_by_keys(
     tx: Transaction, entity: str, kind: str, values: Iterable[str], within: Collection[str] | None = None
 ) -> dict[str, list[UUID]]:

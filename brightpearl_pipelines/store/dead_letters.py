@@ -78,6 +78,15 @@ def resolve(tx: Transaction, connection: str, stage: str, entity: str, subjects:
     ).rowcount
 
 
+def resolve_golden(tx: Transaction, golden_id: UUID) -> int:
+    """What is held of a golden record that is another one by now is done with. Returns how many there were."""
+    return tx.connection.execute(
+        "UPDATE sync.dead_letter SET state = 'resolved', history = history || %s "
+        "WHERE golden_id = %s AND state IN ('open', 'released')",
+        (_entry(tx, "resolved"), golden_id),
+    ).rowcount
+
+
 def release_waiting(tx: Transaction, tokens: Iterable[str]) -> list[DeadLetter]:
     """What arrived, as tokens such as `product:HAT-1`, lets go what waits for any of it. Returns what was released."""
     rows = tx.connection.execute(

@@ -75,6 +75,12 @@ def renew(tx: Transaction, entity: str, ids: Iterable[UUID]) -> list[Golden]:
     return sorted(by_ids(tx, entity, wanted).values(), key=lambda row: row.version)
 
 
+def remove(tx: Transaction, entity: str, id: UUID) -> None:
+    """Forget a row that is another one by now."""
+    wait_for_turn(tx, f"golden:{entity}")
+    tx.connection.execute("DELETE FROM sync.golden WHERE entity = %s AND id = %s", (entity, id))
+
+
 def versions(tx: Transaction, entity: str, ids: Iterable[UUID]) -> dict[UUID, int]:
     """The present versions of these rows, as far as they exist."""
     rows = tx.connection.execute(

@@ -74,6 +74,16 @@ def on_day(tx: Transaction, connection: str, stream: str, day: date, *, after_id
     return [_record(tx, row) for row in rows]
 
 
+def renew(tx: Transaction, connection: str, stream: str, ids: Iterable[str]) -> None:
+    """Give records new versions although nothing changed, so that all who follow them look at them again."""
+    wait_for_turn(tx, f"record:{connection}:{stream}")
+    tx.connection.execute(
+        "UPDATE sync.record SET version = nextval('sync.version_seq') "
+        "WHERE connection = %s AND stream = %s AND id = ANY(%s)",
+        (connection, stream, list(ids)),
+    )
+
+
 def days_after(tx: Transaction, connection: str, stream: str, version: int) -> dict[date, int]:
     """How many records of each day came or changed after the version; those without a day are left out."""
     rows = tx.connection.execute(

@@ -17,6 +17,7 @@ from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Json
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.hub import token
+from brightpearl_pipelines.sync.matching import UNITED
 from brightpearl_pipelines.sync.scope import Counts
 from brightpearl_pipelines.systems.contract import Answer, Outcome, Session, Target, Write
 
@@ -141,6 +142,10 @@ def _resolve(tx: Transaction, connection: str, some: Sequence[Delivery]) -> dict
     for entity, ids in wanted.items():
         for golden_id, external in crosswalk.external_ids(tx, entity, connection, ids).items():
             known[entity, str(golden_id)] = external[0]
+        lost = {str(golden) for golden in ids if (entity, str(golden)) not in known}
+        united = {old: new[0] for old, new in crosswalk.find_by_keys(tx, entity, UNITED, lost).items()}
+        there = crosswalk.external_ids(tx, entity, connection, united.values())
+        known |= {(entity, old): there[new][0] for old, new in united.items() if new in there}
     return {
         each.key: replace(each, payload=_replaced(each.payload, known))
         for each in some

@@ -22,7 +22,7 @@ from brightpearl_pipelines.sync.beside import claim, completed, missing
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.hub import golden_id, token
 from brightpearl_pipelines.sync.inventory import commit_orders, forget
-from brightpearl_pipelines.sync.matching import match
+from brightpearl_pipelines.sync.matching import EMPTY, ONLY_LINKED, link_mark, match
 from brightpearl_pipelines.sync.scope import Counts, Scope
 from brightpearl_pipelines.systems.contract import Ignored, Linked, Mapped, Source
 
@@ -36,9 +36,6 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "return": Return,
     "purchase_order": PurchaseOrder,
 }
-ONLY_LINKED = "only_linked"
-"""The kind of match key that marks an external id as linked to somebody whose golden record it may not change."""
-EMPTY: tuple[Any, ...] = ("", None, [], {})
 AS_OF = "_as_of"
 """Kept beside the agreed fields: when the connection last held them."""
 
@@ -242,7 +239,9 @@ class _Batch:
                 parts = self.source.read(whole[record.id], self.connection.settings)
                 # A record is taken as a whole or held as a whole.
                 found = [
-                    replace(part, content=_plain(self._model, part.content)) if isinstance(part, Mapped) else part
+                    replace(part, content=_plain(self._model, part.content), came_from=(record.stream, record.id))
+                    if isinstance(part, Mapped)
+                    else part
                     for part in parts
                 ]
             except (MappingErrors, MappingError, ValidationError) as error:
@@ -317,7 +316,7 @@ class _Batch:
         return {marks[each] for each in crosswalk.find_by_keys(self.tx, self._entity, ONLY_LINKED, marks)}
 
     def _mark(self, external_id: str) -> str:
-        return f"{self._name}:{external_id}"
+        return link_mark(self._name, external_id)
 
     def _known_keys(self, parts: Sequence[Mapped]) -> set[tuple[str, str]]:
         """Those keys of the records that a stored golden record has."""

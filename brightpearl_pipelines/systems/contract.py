@@ -128,6 +128,8 @@ class Mapped:
     """When this was true at the source; an older view never overwrites a newer one."""
     shared: bool = False
     """True when several external ids of this connection may be one thing, as a guest's orders are one customer."""
+    came_from: tuple[str, str] | None = None
+    """(stream, id) of the record; the merge fills it in."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from brightpearl_pipelines.entities.models import Customer
-from brightpearl_pipelines.matching import match_keys
+from brightpearl_pipelines.matching import all_keys
 from brightpearl_pipelines.store.types import Json, Record, SourceRecord
 from brightpearl_pipelines.systems.bigcommerce.client import ROWS_PER_PAGE, instant
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
@@ -74,7 +74,7 @@ def _customer(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
     if settings.customer_groups:
         # A group that is not mapped is none of Brightpearl's: the customer goes without.
         content["group"] = settings.customer_groups.get(str(account.get("customer_group_id") or 0), "")
-    keys = match_keys(Customer.model_validate(content))
+    keys = all_keys(Customer.model_validate(content))
     return [Mapped(record.id, content, keys=keys, day=_day(record), as_of=record.modified_at, shared=True)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from brightpearl_pipelines.entities.models import Customer, OrderStatus
 from brightpearl_pipelines.mapping import Mapping as FieldMapping
-from brightpearl_pipelines.matching import MatchKey, match_keys
+from brightpearl_pipelines.matching import MatchKey, all_keys
 from brightpearl_pipelines.store.types import Json, Record
 from brightpearl_pipelines.systems.bigcommerce import order_notes, orders
 from brightpearl_pipelines.systems.bigcommerce.client import instant
@@ -56,7 +56,7 @@ def _customer(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
     if status in NOT_YET:
         return [Ignored(record.id, f"order_{status}")]
     content = {**MAPPINGS["customer"].read(record.payload, tables), "buyer": True}
-    keys = match_keys(Customer.model_validate(content))
+    keys = all_keys(Customer.model_validate(content))
     placed = instant(record.payload["date_created"])
     return [
         Mapped(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from brightpearl_pipelines.entities.models import Customer
-from brightpearl_pipelines.matching import match_keys
+from brightpearl_pipelines.matching import all_keys
 from brightpearl_pipelines.store.types import Record
 from brightpearl_pipelines.systems.brightpearl import order_progress, products
 from brightpearl_pipelines.systems.brightpearl.contact_groups import group_read, groups_of
@@ -24,7 +24,7 @@ def _customers(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]
         **MAPPINGS["customer"].read(record.payload, settings.tables()),
         **group_read(record.payload, groups_of(settings)),
     }
-    return [Mapped(record.id, content, keys=match_keys(Customer.model_validate(content)), day=_day(record))]
+    return [Mapped(record.id, content, keys=all_keys(Customer.model_validate(content)), day=_day(record))]
 
 
 def _products(record: Record, settings: Settings) -> Sequence[Mapped | Ignored]:
