@@ -25,6 +25,10 @@ class Desk:
         self.brightpearl = harness.brightpearl
         self.shop = harness.bigcommerce
 
+    def run(self) -> None:
+        """A run on products alone."""
+        self.harness.run(entity="product")
+
     def settings(self, **changes: Any) -> None:
         """Change the shop's `catalogue:` block."""
         block = {"price_list": RETAIL, **changes}

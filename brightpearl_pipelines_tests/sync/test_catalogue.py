@@ -21,7 +21,7 @@ GREEN = Product("SCARF-G", "Scarf Green", Decimal(21), family="Scarf", options={
 def desk(lone) -> Desk:
     """A shop and an account that have been in step for a while."""
     made = Desk(lone)
-    lone.run()
+    lone.run(entity="product")
     lone.mark()
     return made
 
@@ -130,9 +130,9 @@ def test_a_sku_renamed_in_the_shop_keeps_its_link(desk):
     """BC-15: stock and names still find it."""
     mug = desk.variant("MUG")["id"]
     desk.type_in("MUG", sku="BECHER")
-    desk.harness.run()
+    desk.run()
     desk.edit("MUG", name="Enamel mug, white")
-    desk.harness.run()
+    desk.run()
     assert (desk.variant("BECHER")["id"], desk.product("BECHER")["name"]) == (mug, "Enamel mug, white")
     assert desk.harness.letters() == []
 
@@ -140,48 +140,48 @@ def test_a_sku_renamed_in_the_shop_keeps_its_link(desk):
 @pytest.mark.parametrize("status", ["DISCONTINUED", "ARCHIVED"])
 def test_a_product_that_is_no_longer_sold_is_hidden_and_shown_again_when_it_comes_back(desk, status):
     desk.edit("MUG", status=status)
-    desk.harness.run()
+    desk.run()
     assert desk.product("MUG")["is_visible"] is False
     desk.edit("MUG", status="LIVE")
-    desk.harness.run()
+    desk.run()
     assert desk.product("MUG")["is_visible"] is True
 
 
 def test_of_a_group_only_the_discontinued_variant_goes_off_sale(desk):
     desk.edit("TEE-M", status="DISCONTINUED")
-    desk.harness.run()
+    desk.run()
     assert desk.product("TEE-M")["is_visible"] is True
     assert [desk.variant(each)["purchasing_disabled"] for each in ("TEE-S", "TEE-M")] == [False, True]
     desk.edit("TEE-S", status="DISCONTINUED")
-    desk.harness.run()
+    desk.run()
     assert desk.product("TEE-M")["is_visible"] is False
 
 
 def test_a_live_product_that_somebody_hid_in_the_shop_stays_hidden(desk):
     desk.type_in("MUG", is_visible=False)
-    desk.harness.run()
+    desk.run()
     desk.edit("MUG", name="Enamel mug, blue")
-    desk.harness.run()
+    desk.run()
     assert (desk.product("MUG")["is_visible"], desk.product("MUG")["name"]) == (False, "Enamel mug, blue")
 
 
 def test_what_a_person_changed_in_the_shop_stands_until_brightpearl_changes_it_too(desk):
     desk.type_in("MUG", name="Camping mug")
-    desk.harness.run()
+    desk.run()
     desk.edit("MUG", weight=0.75)
-    desk.harness.run()
+    desk.run()
     assert (desk.product("MUG")["name"], desk.product("MUG")["weight"]) == ("Camping mug", 0.75)
     desk.edit("MUG", name="Enamel mug, red")
-    desk.harness.run()
+    desk.run()
     assert desk.product("MUG")["name"] == "Enamel mug, red"
 
 
 def test_our_own_write_comes_back_and_changes_nothing(desk):
     desk.edit("MUG", name="Tin mug")
-    desk.harness.run()
+    desk.run()
     desk.harness.mark()
     desk.harness.notify("bigcommerce", "store/product/updated", {"data": {"id": desk.product("MUG")["id"]}})
-    desk.harness.run()
+    desk.run()
     assert desk.harness.writes() == []
 
 
@@ -191,13 +191,13 @@ def test_price_lists_of_the_shop_are_filled_by_currency_and_channel(desk):
     desk.settings(price_lists={lists[0]: (RETAIL_EUR,), lists[1]: (RETAIL_EUR, RETAIL_USD)})
     desk.price("MUG", "12", RETAIL_EUR)
     desk.edit("MUG")
-    desk.harness.run()
+    desk.run()
     assert desk.listed(lists[0])["MUG", "eur"] == 12
     assert {currency for sku, currency in desk.listed(lists[1]) if sku == "TEE-S"} == {"eur", "usd"}
     assert len(desk.listed(lists[0])) == 11
     desk.price("MUG", None, RETAIL_EUR)
     desk.edit("MUG")
-    desk.harness.run()
+    desk.run()
     assert ("MUG", "eur") not in desk.listed(lists[0]) and ("TRAY", "eur") in desk.listed(lists[0])
 
 
@@ -214,29 +214,29 @@ def test_one_refused_price_does_not_hold_the_others_of_its_call(desk):
 def test_all_fields_are_kept_in_step_where_the_settings_say_so(desk):
     """BC-20: key attributes for operations and reporting."""
     desk.settings(fields=EVERYTHING, custom_fields={"PCF_NOTE": "Care"}, brands={"Northwind": "North Wind Ltd"})
-    desk.harness.run()
+    desk.run()
     assert desk.names("brands", [desk.product("MUG")["brand_id"]]) == ["North Wind Ltd"]
     desk.edit("MUG", description="<p>Enamel</p>", upc="012345678905", custom_fields={"PCF_NOTE": "By hand"})
-    desk.harness.run()
+    desk.run()
     shown = desk.product("MUG")
     assert (shown["description"], shown["upc"]) == ("<p>Enamel</p>", "012345678905")
     assert [(each["name"], each["value"]) for each in shown["custom_fields"]] == [("Care", "By hand")]
     desk.edit("MUG", custom_fields={})
-    desk.harness.run()
+    desk.run()
     assert desk.product("MUG")["custom_fields"] == []
     desk.harness.mark()
-    desk.harness.run()
+    desk.run()
     assert desk.harness.writes() == []
 
 
 def test_a_product_that_somebody_deleted_in_the_shop_is_not_made_again(desk):
     desk.settings(publish="all")
-    desk.harness.run()
+    desk.run()
     number = desk.product("MUG")["id"]
     desk.delete("MUG")
     desk.harness.notify("bigcommerce", "store/product/deleted", {"data": {"id": number}})
     desk.edit("MUG", name="Another mug")
-    desk.harness.run()
+    desk.run()
     assert not desk.has("MUG")
 
 
@@ -256,7 +256,7 @@ def test_a_product_destroyed_in_brightpearl_is_hidden(desk):
     number = str(desk.ours("MUG")["id"])
     desk.harness.in_world(lambda: desk.brightpearl.collection("products").pop(number))
     desk.harness.notify("brightpearl", "product.destroyed", {"id": number})
-    desk.harness.run()
+    desk.run()
     assert desk.product("MUG")["is_visible"] is False
 
 
