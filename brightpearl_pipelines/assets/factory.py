@@ -59,7 +59,7 @@ def _extracted(configuration: Configuration, about: EntityAssets) -> Iterator[dg
         system = connection.system
         for stream in system.streams:
             if stream.entity == about.entity:
-                what = about.streams_are or stream.name
+                what = about.streams_are or stream.name.replace("_", " ")
                 words = about.extracted.format(connection=connection.name, system=system.name, what=what)
                 step = Step("extracted", connection.name, about.entity, stream.name)
                 followed = [extracted(connection.name, stream.follows.stream)] if stream.follows else []

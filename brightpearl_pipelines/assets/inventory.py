@@ -41,5 +41,6 @@ INVENTORY = EntityAssets(
         "until it shows."
     ),
     mapped_after=_figures_and_promises,
+    published_after=("product",),
     published_from=("product",),
 )
