@@ -1,4 +1,4 @@
-"""Customers: people and companies who buy, known to the shops by their orders and to Brightpearl as contacts.
+"""Customers: people and companies who buy, known to the shops by orders and accounts, to Brightpearl as contacts.
 
 Here: the words and the dependencies of the customer assets. How they come about: factory.py and perform.py.
 """
@@ -12,7 +12,7 @@ CUSTOMERS = EntityAssets(
     ),
     mapped=(
         "Every customer once. The same person in several systems is found by e-mail address, then by name and "
-        "address; an uncertain match waits for a person instead of being merged.\n\n"
+        "address; what is merely alike waits for a person: `bpp reviews list`.\n\n"
         "Where two systems disagree about a field, the survivorship rules in connections.yaml decide, and the "
         "conflict is recorded."
     ),

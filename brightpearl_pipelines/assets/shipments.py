@@ -16,5 +16,8 @@ SHIPMENTS = EntityAssets(
         "Every shipment of a shop order once: which lines left, how many of each, the warehouse and the tracking "
         "number. A bundle has left when all its parts have."
     ),
-    published=("Shipments written to **{connection}** with their tracking numbers, partial ones included, once each."),
+    published=(
+        "Shipments written to **{connection}** with carrier and tracking number, partial ones included, once each. "
+        "Corrected tracking numbers change them; what the warehouse took back is deleted again."
+    ),
 )
