@@ -23,6 +23,10 @@ ORDER = "order"
 async def read_late_orders(engine: Engine, scope: Scope) -> None:
     """Read and map the orders that came while this run was busy: all that changed, or, for a run by events, those that
     webhooks named. A shop that cannot be reached is passed over: its own steps tell of it, and no number goes there."""
+    if scope.ids:
+        return  # those were asked for, and nothing else
+    if scope.repair:
+        return  # given records, and nothing else
     read = False
     for connection in engine.configuration.connections.values():
         if connection.settings.brightpearl is None:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from brightpearl_pipelines.configuration import Connection
 from brightpearl_pipelines.store import dead_letters, deliveries, goldens, positions
-from brightpearl_pipelines.store.types import DeliveryState, Json
+from brightpearl_pipelines.store.database import Transaction
+from brightpearl_pipelines.store.types import DeliveryState, Golden, Json
 from brightpearl_pipelines.sync.compare import golden_pages, observe
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.publish import consumer, publish_again
@@ -104,12 +105,22 @@ def _report(
 def _explanation(engine: Engine, connection: str, entity: str, golden: UUID) -> str | None:
     with engine.transaction() as tx:
         row = goldens.by_ids(tx, entity, [golden])[golden]
-        if positions.get(tx, consumer(connection, entity)).version < row.version:
-            return "changed since it was last published; the next run goes on with it"
         for letter in dead_letters.of_golden(tx, golden):
             if letter.state in ("open", "released"):
                 return f"held, dead letter {letter.id}: {letter.reason}"
+        unseen = positions.get(tx, consumer(connection, entity)).version < row.version
+        if unseen and _goes_on(engine, tx, connection, row):
+            return "changed since it was last published; the next run goes on with it"
         for each in deliveries.by_golden(tx, golden):
             if each.connection == connection and each.state in UNFINISHED:
                 return f"{each.kind} {each.key} is {each.state}"
     return None
+
+
+def _goes_on(engine: Engine, tx: Transaction, connection: str, row: Golden) -> bool:
+    """Whether the next run would write, or hold, something of a record: not every change concerns every target."""
+    account = engine.configuration.connection(connection)
+    plan = account.system.target(row.entity).plan(engine.plan_context(tx, account), [row])
+    known = deliveries.by_keys(tx, connection, [each.key for each in plan.deliveries])
+    new = [each for each in plan.deliveries if each.key not in known or known[each.key].state in UNFINISHED]
+    return bool(new or plan.held)

@@ -5,38 +5,15 @@ The clerk edits through the shop's own API; the judge is what both emulators hol
 
 from decimal import Decimal
 
-import httpx
 import pytest
 
 from brightpearl_pipelines.sandbox.world import DraftLine
 from brightpearl_pipelines.store import deliveries
 from brightpearl_pipelines.sync.explain import trace, why
 from brightpearl_pipelines.sync.scope import Reach
+from brightpearl_pipelines_tests.sync.clerk import add, edit, line_of, set_quantity
 from brightpearl_pipelines_tests.sync.goods import person, product_line
 from brightpearl_pipelines_tests.sync.harness import money, total_of
-
-
-def edit(harness, number, **body):
-    """A clerk edits the order in the shop."""
-    login = harness.bigcommerce.credentials()
-    headers = {"X-Auth-Token": login["access_token"], "Accept": "application/json"}
-    harness.pass_time(1)
-    answer = httpx.put(f"{login['base_url']}/v2/orders/{number}", json=body, headers=headers, trust_env=False)
-    assert answer.is_success, answer.text
-
-
-def line_of(harness, number, sku):
-    return next(line for line in harness.shop_lines(number) if line["sku"] == sku)
-
-
-def set_quantity(harness, number, sku, quantity):
-    edit(harness, number, products=[{"id": line_of(harness, number, sku)["id"], "quantity": quantity}])
-
-
-def add(harness, number, sku, quantity):
-    variant = harness.bigcommerce.variant_of_sku(sku)
-    line = {"product_id": variant["product_id"], "variant_id": variant["id"], "quantity": quantity}
-    edit(harness, number, products=[line])
 
 
 def imported(harness, *lines, paid=True, **changes):

@@ -108,6 +108,32 @@ def test_a_quantity_cannot_go_below_what_is_reserved(desk):
     assert desk.codes("PATCH", path, one) == (400, ["ORDC-024"])
 
 
+def test_a_bundle_cannot_go_below_what_is_reserved_of_its_components(desk):
+    number = desk.sell(desk.line("BREAKFAST", 2, "96.00", "19.20"))
+    desk.reserve(number, "CUP-RED", 4)
+    path = f"{ORDER}/{number}/row/{desk.row_of(number, 'BREAKFAST')}"
+    one = [{"op": "replace", "path": "/quantity/magnitude", "value": 1}]
+    assert desk.codes("PATCH", path, one) == (400, ["ORDC-024"])
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(True, 200), (False, 400)])
+def test_whether_a_row_can_be_emptied_is_a_setting(desk, allowed, status):
+    """Not documented: the only bound that is named is what is reserved or fulfilled."""
+    desk.emulator.settings["row_quantity_zero"] = allowed
+    number = desk.sell()
+    path = f"{ORDER}/{number}/row/{desk.row_of(number, 'KETTLE')}"
+    zero = [{"op": "replace", "path": "/quantity/magnitude", "value": 0}]
+    assert desk.call("PATCH", path, zero).status_code == status
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_whether_a_row_that_is_added_keeps_its_external_ref_is_a_setting(desk, kept):
+    desk.emulator.settings["added_rows_keep_external_ref"] = kept
+    number = header(desk)
+    added = desk.send("POST", f"{ORDER}/{number}/row", {**row(desk), "externalRef": "line-9"})
+    assert desk.order(number)["orderRows"][str(added)].get("externalRef") == ("line-9" if kept else None)
+
+
 def test_rows_of_paid_orders_are_not_deleted(desk):
     number = desk.sell()
     desk.pay(number, "10.00")
