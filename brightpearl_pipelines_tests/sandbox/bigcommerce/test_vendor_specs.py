@@ -238,6 +238,7 @@ def test_the_catalogue_answers_as_described() -> None:
         await ask("GET", "/v3/catalog/variants?sku=LAMP-R")
         await _metafields(ask, base)
         await _metafields(ask, f"{base}/variants/{made['id']}")
+        await _metafields_in_bulk(ask, made["id"])
         fields = f"{base}/custom-fields"
         field = (await ask("POST", fields, {"name": "Care", "value": "Wipe"}))["data"]
         await ask("GET", fields)
@@ -258,6 +259,15 @@ def test_the_catalogue_answers_as_described() -> None:
         await ask("DELETE", f"/v3/catalog/products?id:in={lamp['id']}", expect=204)
 
     judge_area("catalogue", story)
+
+
+async def _metafields_in_bulk(ask: Judged, variant_id: int) -> None:
+    path = "/v3/catalog/variants/metafields"
+    field = {"permission_set": "app_only", "namespace": "bulk", "key": "due", "value": "2027-05-01"}
+    [made] = (await ask("POST", path, [{**field, "resource_id": variant_id}]))["data"]
+    await ask("GET", f"{path}?namespace=bulk")
+    await ask("PUT", path, [{**field, "id": made["id"], "value": "2027-06-01"}])
+    await ask("DELETE", path, [made["id"]])
 
 
 async def _metafields(ask: Judged, base: str) -> None:
