@@ -22,7 +22,7 @@ async def by_instant(
     A row that changes while we read moves to the end and shifts the others: a page number would then skip one. So each
     page starts again from the last instant seen. Only where more than a page share one instant are pages of that
     instant asked for by number, and then once more backwards: what shifts, shifts towards the pages still to come.
-    Rows met twice (those of equal instant) are yielded once.
+    Rows met twice (those of equal instant) are yielded once. `fetch` may begin earlier than `since`.
     """
     seen: set[tuple[str, datetime]] = set()
 
@@ -37,7 +37,8 @@ async def by_instant(
         if new := fresh(rows):
             yield new
         full = len(rows) >= page_size
-        if full and instant(rows[-1]) == since:
+        # Not even at `since` yet: where a filter is asked for a little earlier, more than a page may lie before it.
+        if full and since is not None and instant(rows[-1]) <= since:
             page += 1
             continue
         for earlier in range(page - 1, 0, -1):
