@@ -104,8 +104,9 @@ def main() -> None:
     sizes = [int(each) for each in sys.argv[1:]] or SIZES
     console = Console()
     with postgres() as server:
-        for table in tables(list(stock_passes(server.database, sizes))):
-            console.print(table)
+        for each in stock_passes(server.database, sizes):
+            for table in tables([each]):
+                console.print(table)
 
 
 if __name__ == "__main__":
