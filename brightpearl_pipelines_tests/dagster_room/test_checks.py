@@ -72,6 +72,7 @@ def test_a_run_on_changes_checks_only_what_changed_since_it_was_found_good(plant
     plant.job("sync_orders")
     plant.world.place(("MUG", 1), person=person("Nina New"))
     assert plain(_checked(plant.job("sync_orders"), "order_schema").metadata)["rows"] == 1
+    plant.job("sync_orders")  # what Brightpearl made of it is read back once
     assert plain(_checked(plant.job("sync_orders"), "order_schema").metadata)["rows"] == 0
 
 
