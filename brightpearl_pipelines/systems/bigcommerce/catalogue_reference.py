@@ -9,7 +9,7 @@ from typing import Any
 
 from brightpearl_pipelines.http.client import read_json
 from brightpearl_pipelines.http.errors import RefusedError
-from brightpearl_pipelines.store.types import Record, SourceRecord
+from brightpearl_pipelines.store.types import Json, Record, SourceRecord
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.bigcommerce.streams import client_of
 from brightpearl_pipelines.systems.contract import Follows, Session
@@ -74,6 +74,12 @@ class StoreFacts:
     prices_include_tax: bool
     weight_unit: str | None
 
+    @classmethod
+    def of(cls, store: Json) -> "StoreFacts":
+        """Out of the answer of `/v2/store` (§6)."""
+        unit = UNITS.get(str(store.get("weight_units") or "").lower())
+        return cls(bool(store.get("is_price_entered_with_tax")), unit)
+
     def contradicts(self, settings: BigCommerceSettings) -> str | None:
         """In what the settings differ from the store; None if in nothing."""
         wrong = []
@@ -88,9 +94,7 @@ class StoreFacts:
 async def store_facts(session: Session) -> StoreFacts:
     """Read once a session, before anything is written that depends on it."""
     if "store" not in session.facts:
-        store: dict[str, Any] = await client_of(session).get("v2/store")
-        unit = UNITS.get(str(store.get("weight_units") or "").lower())
-        session.facts["store"] = StoreFacts(bool(store.get("is_price_entered_with_tax")), unit)
+        session.facts["store"] = StoreFacts.of(await client_of(session).get("v2/store"))
     found: StoreFacts = session.facts["store"]
     return found
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import httpx
 
 from brightpearl_pipelines.http.client import read_json
+from brightpearl_pipelines.systems.bigcommerce.catalogue_reference import StoreFacts
 from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettings
 from brightpearl_pipelines.systems.examination import Examination
 
@@ -36,6 +37,26 @@ async def examine(examination: Examination) -> None:
     await _order_statuses(examination, settings)
     await _location(examination, settings)
     await _channels(examination, settings)
+    await _catalogue(examination, settings)
+
+
+async def _catalogue(examination: Examination, settings: BigCommerceSettings) -> None:
+    """How the store enters prices and weights, and the price lists that are filled."""
+    if settings.catalogue.publish == "none":
+        return
+    store = await examination.read("catalogue", "v2/store", permission="Information & settings (read-only)")
+    if store is None:
+        return
+    wrong = StoreFacts.of(store).contradicts(settings)
+    if wrong is None:
+        examination.ok("catalogue", "prices and weights are entered as the settings say")
+    else:
+        examination.fail("catalogue", wrong, "Correct the block `catalogue`; until then no price or weight is sent.")
+    if settings.catalogue.price_lists:
+        body = await examination.read("price lists", "v3/pricelists?limit=250", permission="Products (modify)")
+        known = {str(each["id"]): str(each["name"]) for each in body["data"]} if body else {}
+        wanted = {f"price list {each}": str(each) for each in settings.catalogue.price_lists}
+        examination.codes("price lists", wanted, known, where="catalogue.price_lists")
 
 
 def _limit(examination: Examination, answer: httpx.Response, configured: int) -> None:

@@ -12,6 +12,8 @@ from brightpearl_pipelines.systems.bigcommerce.settings import BigCommerceSettin
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.examination import Examination
 
+WEIGHT_UNITS = {"KILOGRAM": "kg", "GRAM": "g", "POUND": "lb", "OUNCE": "oz"}
+"""Brightpearl's words; only GRAM is documented (§10.4)."""
 ACCOUNT = "integration-service/account-configuration"
 LOW_SHARE = 0.5
 """With less than this share of the limit left at our first call, somebody else draws on it."""
@@ -54,9 +56,20 @@ async def _account(examination: Examination, settings: BrightpearlSettings) -> N
             "credential",
             f"accepted; base currency {facts.get('baseCurrencyCode')}, time zone {facts.get('timeZone')}",
         )
+        _weight_unit(examination, str(facts.get("productWeightUnit") or ""), settings)
     _limit(examination, answer, settings.requests_per_minute)
     if "Date" in answer.headers:
         examination.clock(parsedate_to_datetime(answer.headers["Date"]))
+
+
+def _weight_unit(examination: Examination, theirs: str, settings: BrightpearlSettings) -> None:
+    """In another unit than the account's every weight would be wrong (§10.4)."""
+    unit = WEIGHT_UNITS.get(theirs.upper())
+    if unit is not None and unit != settings.weight_unit:
+        what = f"the account weighs in {unit}, weight_unit says {settings.weight_unit}"
+        examination.fail("weight unit", what, f"Set weight_unit to {unit}.")
+    elif unit is not None:
+        examination.ok("weight unit", f"{unit}, as configured")
 
 
 def _limit(examination: Examination, answer: httpx.Response, configured: int) -> None:
