@@ -71,6 +71,45 @@ def test_a_connection_has_either_a_sandbox_or_credentials(tmp_path: Path) -> Non
         load_configuration(path)
 
 
+EXAMPLE = OURS.parent / "docs" / "connections-two-regions.yaml"
+
+
+def test_the_example_of_two_regions_says_what_belongs_together() -> None:
+    """BC-33, BC-34: several shops on one account, separate accounts per region."""
+    configuration = load_configuration(EXAMPLE)
+    assert [each.name for each in configuration.accounts] == ["brightpearl_eu", "brightpearl_us"]
+    assert [each.name for each in configuration.shops_of("brightpearl_eu")] == ["shop_eu", "outlet_eu"]
+    assert configuration.family("outlet_eu") == {"brightpearl_eu", "shop_eu", "outlet_eu"}
+    assert configuration.family("brightpearl_us") == {"brightpearl_us", "shop_us"}
+    assert configuration.account_of(["gone", "shop_us"]) == "brightpearl_us"
+    assert load_configuration(OURS).family("bigcommerce") is None
+
+
+def test_a_connection_that_is_like_another_takes_over_all_but_where_it_is_and_who_it_is(tmp_path: Path) -> None:
+    configuration = load_configuration(EXAMPLE)
+    first, second = (configuration.connection(name).settings for name in ("shop_eu", "outlet_eu"))
+    assert second.order_statuses == first.order_statuses
+    assert (second.safety_stock, second.sandbox) == (2, 8930)
+    path = tmp_path / "connections.yaml"
+    path.write_text(EXAMPLE.read_text().replace("    sandbox: 8930\n", ""))
+    with pytest.raises(ConfigurationError, match=r"outlet_eu.*either `sandbox: true` or `auth:`"):
+        load_configuration(path)
+
+
+def test_a_connection_that_is_like_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "connections.yaml"
+    path.write_text(EXAMPLE.read_text().replace("like: shop_eu", "like: shop_uk", 1))
+    with pytest.raises(ConfigurationError, match=r"outlet_eu\.like: 'shop_uk' is no connection to be like"):
+        load_configuration(path)
+
+
+def test_authority_goes_by_connection_and_else_by_system() -> None:
+    configuration = load_configuration(EXAMPLE)
+    assert configuration.rank("customer", "phone", "shop_us") == configuration.rank("customer", "phone", "shop_eu") == 0
+    assert configuration.rank("customer", "phone", "brightpearl_us") == 1
+    assert configuration.rank("product", "name", "shop_us") is None
+
+
 def test_what_stands_under_auth_is_never_repeated(tmp_path: Path) -> None:
     """X-60: a token put where a variable's name belongs must not reach a log through an error."""
     auth = "auth: {store_hash: [hunter2], access_token_env: BC}"

@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,11 @@ from rich.console import Console
 from brightpearl_pipelines.commands import common, sync, webhooks
 from brightpearl_pipelines.commands.children import Child, ChildDiedError, Service
 from brightpearl_pipelines.commands.common import Exit
+from brightpearl_pipelines.commands.sandboxes import SandboxPlan, sandboxes
 from brightpearl_pipelines.configuration import (
-    SANDBOX_PORTS,
     Configuration,
     configuration_path,
     load_configuration,
-    sandbox_base_port,
 )
 from brightpearl_pipelines.errors import ConfigurationError
 from brightpearl_pipelines.http.errors import ApiError
@@ -49,8 +48,8 @@ class Plan:
 
     configuration: Configuration
     data: Path
-    sandbox_ports: Mapping[str, int]
-    """By system; empty when every connection is a real account, so that no sandbox is started."""
+    sandboxes: Sequence[SandboxPlan]
+    """None when every connection is a real account."""
     webhook_port: int
     dagster_port: int
     rate: float
@@ -78,15 +77,13 @@ def run() -> None:
 def plan_of_environment() -> Plan:
     """Raises ConfigurationError for a setting that cannot be."""
     configuration = load_configuration()
-    served = {each.system.name for each in configuration.connections.values() if each.settings.sandbox}
-    base = sandbox_base_port()
     orders = Path(os.environ["ORDERS"]).absolute() if os.environ.get("ORDERS") else None
     if orders is not None and not orders.is_file():
         raise ConfigurationError(f"ORDERS names {orders}, which is no file")
     return Plan(
         configuration,
         data_dir(),
-        {name: base + SANDBOX_PORTS[name] for name in SANDBOX_PORTS if name in served},
+        sandboxes(configuration),
         webhook_port(),
         _port(DAGSTER_PORT, DEFAULT_DAGSTER_PORT),
         _number(SANDBOX_RATE, DEFAULT_SANDBOX_RATE),
@@ -114,7 +111,11 @@ def _number(name: str, default: float) -> float:
 
 def check_ports(plan: Plan) -> None:
     """Raises ConfigurationError that names every port that cannot be had, and the setting that changes it."""
-    wanted = [(port, f"the sandbox's {name}", "BPP_SANDBOX_BASE_PORT") for name, port in plan.sandbox_ports.items()]
+    wanted = [
+        (port, f"the sandbox's {system}", sandbox.port_setting)
+        for sandbox in plan.sandboxes
+        for system, port in sandbox.ports.items()
+    ]
     wanted.append((plan.webhook_port, "the webhook receiver", "BPP_WEBHOOK_PORT"))
     wanted.append((plan.dagster_port, "the Dagster UI", DAGSTER_PORT))
     problems: list[str] = []
@@ -165,14 +166,18 @@ def services(plan: Plan) -> list[Service]:
     dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(plan.dagster_port)]
     watch = Service("watch", [*bpp, "watch"], [], workspace.parent, environment)
     ui = Service("dagster", dagster, [f"{plan.dagster_url}/server_info"], workspace.parent, environment)
-    if not plan.sandbox_ports:
-        return [receiver, watch, ui]
-    command = [*bpp, "sandbox", "serve", "--data", str(plan.data / "sandbox"), "--rate", f"{plan.rate:g}"]
-    command += ["--base-port", str(sandbox_base_port()), "--only", ",".join(plan.sandbox_ports)]
-    command += ["--orders", str(plan.orders)] if plan.orders else []
-    places = [f"http://{HOST}:{port}/_sandbox/state" for port in plan.sandbox_ports.values()]
-    sandbox = Service("sandbox", command, places, workspace.parent, environment, keep_output=False)
-    return [sandbox, receiver, watch, ui]
+    served = [
+        Service(
+            sandbox.name,
+            [*bpp, "sandbox", "serve", *sandbox.arguments(plan.data, plan.rate, plan.orders)],
+            [f"http://{HOST}:{port}/_sandbox/state" for port in sandbox.ports.values()],
+            workspace.parent,
+            environment,
+            keep_output=False,
+        )
+        for sandbox in plan.sandboxes
+    ]
+    return [*served, receiver, watch, ui]
 
 
 def _project_file(name: str) -> Path:
@@ -269,7 +274,7 @@ async def _ready(child: Child, console: Console) -> None:
 def _tell_sandbox(plan: Plan, console: Console) -> None:
     """What the loader of real order lines said: its summary; each line that has no place is in the log."""
     log = plan.logs / "sandbox.log"
-    if not plan.sandbox_ports or not log.exists():
+    if not plan.sandboxes or not log.exists():
         return
     lines = log.read_text(errors="replace").splitlines()
     for line in lines:
@@ -290,8 +295,9 @@ def _tell_subscriptions(reports: list[SubscriptionReport], console: Console) -> 
 def _tell_addresses(plan: Plan, console: Console) -> None:
     made = common.table("what", "where")
     made.add_row("Dagster UI", plan.dagster_url)
-    for name, port in plan.sandbox_ports.items():
-        made.add_row(f"{name} emulator", f"http://{HOST}:{port}/_sandbox/state")
+    for connection in plan.configuration.connections.values():
+        if connection.settings.sandbox:
+            made.add_row(f"{connection.name} emulator", f"{connection.sandbox_url}/_sandbox/state")
     made.add_row("webhook receiver", f"http://{HOST}:{plan.webhook_port}/health")
     made.add_row("logs", str(plan.logs))
     console.print(made)
