@@ -119,7 +119,7 @@ def test_a_bundle_cannot_go_below_what_is_reserved_of_its_components(desk):
 @pytest.mark.parametrize(("allowed", "status"), [(True, 200), (False, 400)])
 def test_whether_a_row_can_be_emptied_is_a_setting(desk, allowed, status):
     """Not documented: the only bound that is named is what is reserved or fulfilled."""
-    desk.emulator.settings["row_quantity_zero"] = allowed
+    desk.account.settings["row_quantity_zero"] = allowed
     number = desk.sell()
     path = f"{ORDER}/{number}/row/{desk.row_of(number, 'KETTLE')}"
     zero = [{"op": "replace", "path": "/quantity/magnitude", "value": 0}]
@@ -128,7 +128,7 @@ def test_whether_a_row_can_be_emptied_is_a_setting(desk, allowed, status):
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_whether_a_row_that_is_added_keeps_its_external_ref_is_a_setting(desk, kept):
-    desk.emulator.settings["added_rows_keep_external_ref"] = kept
+    desk.account.settings["added_rows_keep_external_ref"] = kept
     number = header(desk)
     added = desk.send("POST", f"{ORDER}/{number}/row", {**row(desk), "externalRef": "line-9"})
     assert desk.order(number)["orderRows"][str(added)].get("externalRef") == ("line-9" if kept else None)
