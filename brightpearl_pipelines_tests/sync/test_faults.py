@@ -14,6 +14,7 @@ WRITES = {
     "brightpearl": [
         ("POST", "contact-service/postal-address$"),
         ("PUT", "contact-service/contact/.*/postal-address"),
+        ("PUT", "contact-service/postal-address/"),
         ("POST", "contact-service/contact$"),
         ("PATCH", "contact-service/contact/"),
         ("POST", "order-service/sales-order"),
@@ -21,7 +22,12 @@ WRITES = {
         ("POST", "/reservation/warehouse/"),
         ("PUT", "order-service/order/.*/status"),
     ],
-    "bigcommerce": [("POST", "/shipments"), ("PUT", "inventory/adjustments/absolute")],
+    "bigcommerce": [
+        ("POST", "/shipments"),
+        ("PUT", "/shipments/"),
+        ("DELETE", "/shipments/"),
+        ("PUT", "inventory/adjustments/absolute"),
+    ],
 }
 FAULTS = {
     "refused connection": {"kind": "refuse"},
@@ -57,17 +63,31 @@ class Story:
         self.old = person(f"Olga Old{name}", phone="1")
         self.cancelled = harness.place(draft(("TRAY", 1), person=self.old))
         self.shipped = harness.place(draft(("MUG", 2), person=self.old))
+        self.taken_back = harness.place(draft(("TEE-S", 1), person=self.old))
+        self.corrected = harness.place(draft(("TEE-S", 1), person=self.old))
         harness.run()
+        harness.pass_time(1)
+        self.notes = [self.ship(each, "OLD") for each in (self.taken_back, self.corrected)]
+        harness.run()
+
+    def ship(self, number, tracking):
+        harness = self.harness
+        order_id = str(harness.order(number)["id"])
+        return harness.in_world(lambda: harness.brightpearl.ship(order_id, tracking=f"{tracking}-{self.name}"))
 
     def happen(self):
         harness = self.harness
         harness.pass_time(2)
         harness.in_world(lambda: harness.bigcommerce.cancel_order(int(self.cancelled)))
-        order_id = str(harness.order(self.shipped)["id"])
-        harness.in_world(lambda: harness.brightpearl.ship(order_id, tracking=f"T-{self.name}"))
+        self.ship(self.shipped, "T")
+        undone, mended = self.notes
+        harness.in_world(lambda: harness.brightpearl.take_back(undone))
+        harness.in_world(lambda: harness.brightpearl.correct_tracking(mended, f"NEW-{self.name}"))
+        harness.notify("brightpearl", "goods-out-note.modified", {"id": mended})
         harness.in_world(lambda: harness.brightpearl.correct_stock("BOOK", 2, 1, "found"))
         moved = replace(self.old, phone="2", street_1="2 New Street")
-        self.moved = harness.place(draft(("MUG", 1), person=moved))
+        office = replace(moved, street_1="3 Office Park")
+        self.moved = harness.place(draft(("MUG", 1), person=moved, ship_to=office))
         self.new = harness.place(draft(("HAMPER", 1), person=person(f"Nina New{self.name}")))
 
     def check(self):
@@ -80,11 +100,15 @@ class Story:
         (old,) = everybody_named(harness, f"Old{self.name}")
         assert old["communication"]["telephones"]["PRI"] == "2"
         addresses = harness.brightpearl.collection("postal_addresses")
-        assert addresses[str(old["postAddressIds"]["BIL"])]["addressLine1"] == "2 New Street"
+        lived = [addresses[str(old["postAddressIds"][use])]["addressLine1"] for use in ("DEF", "BIL", "DEL")]
+        assert lived == ["2 New Street", "2 New Street", "3 Office Park"]
         assert harness.order(self.cancelled)["orderStatus"]["orderStatusId"] == 5
         assert [x["paymentType"] for x in harness.payments_of(self.cancelled)] == ["RECEIPT", "PAYMENT"]
         (parcel,) = harness.shipments(self.shipped)
         assert parcel["tracking_number"] == f"T-{self.name}"
+        assert harness.shipments(self.taken_back) == []
+        assert harness.shop_order(self.taken_back)["status_id"] == 11
+        assert [each["tracking_number"] for each in harness.shipments(self.corrected)] == [f"NEW-{self.name}"]
         for sku in ("MUG", "TRAY", "SEAT", "BOOK"):
             assert harness.shop_stock(sku) == harness.on_hand(sku), sku
         assert [each.sentence for each in harness.letters()] == []
