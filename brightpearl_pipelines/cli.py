@@ -15,6 +15,7 @@ from brightpearl_pipelines.commands import (
     dead_letters,
     doctor,
     explain,
+    pausing,
     reconcile,
     report,
     reviews,
@@ -99,6 +100,8 @@ app.command("reconcile")(reconcile.reconcile)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("run")(start.run)
+app.command("pause")(pausing.pause)
+app.command("resume")(pausing.resume)
 app.command("watch")(alerts.watch_command)
 
 

@@ -8,12 +8,14 @@ passed, one caller is let through to probe; taking the probe moves `probe_until`
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from psycopg.rows import class_row
 
 from brightpearl_pipelines.store.database import Transaction
 
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""When an account is probed that a person paused."""
 MARGIN = timedelta(seconds=1)
 """Added to every window: requests do not travel equally fast, so the server may see them closer together than we do."""
 
@@ -184,8 +186,9 @@ def failed(
         return None
     until: datetime = now + min(first * 2 ** min(failures - opens_at, 20), longest)
     tx.connection.execute(
-        "UPDATE sync.api_budget SET opened_at = coalesce(opened_at, %s), probe_until = %s WHERE account = %s",
-        (now, until, account),
+        "UPDATE sync.api_budget SET opened_at = coalesce(opened_at, %s), probe_until = %s "
+        "WHERE account = %s AND probe_until IS DISTINCT FROM %s",
+        (now, until, account, NEVER),
     )
     return until
 
@@ -206,9 +209,15 @@ def pause(tx: Transaction, account: str, *, reason: str, probe_at: datetime) -> 
     tx.connection.execute(
         """INSERT INTO sync.api_budget (account, paused_reason, probe_until) VALUES (%s, %s, %s)
            ON CONFLICT (account) DO UPDATE
-           SET paused_reason = excluded.paused_reason, probe_until = excluded.probe_until""",
-        (account, reason, probe_at),
+           SET paused_reason = excluded.paused_reason, probe_until = excluded.probe_until
+           WHERE api_budget.probe_until IS DISTINCT FROM %s""",
+        (account, reason, probe_at, NEVER),
     )
+
+
+def pause_by_hand(tx: Transaction, account: str, *, reason: str) -> None:
+    """Hold all calls of the account until `resume`: no probe goes, and no refused credentials change the reason."""
+    pause(tx, account, reason=reason, probe_at=NEVER)
 
 
 def resume(tx: Transaction, account: str) -> None:

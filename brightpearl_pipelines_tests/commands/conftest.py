@@ -56,6 +56,10 @@ class Served:
             if call["method"] not in ("GET", "OPTIONS") and not call["path"].startswith("/token/")
         ]
 
+    def calls(self, system: str) -> list[dict]:
+        """Every API call so far."""
+        return httpx.get(f"{self.url(system)}/_sandbox/calls").json()
+
     def fault(self, system: str, **rule) -> None:
         httpx.post(f"{self.url(system)}/_sandbox/faults", json=rule).raise_for_status()
 
