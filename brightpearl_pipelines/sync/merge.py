@@ -164,6 +164,8 @@ class _Batch:
         # connection is about what was written to it.
         joins = self.source.joins is not None
         bases = {} if joins else dict(agreed.get(self.tx, self._entity, self._view, set(links.values())))
+        # What was made by a write of ours is linked, and still read for the first time now.
+        unread = {key for key in links.values() if AS_OF not in bases.get(key, {})}
         for each in mapped:
             self._merge(each, links[each.external_id], existing, bases)
         changed = goldens.put(self.tx, self.fresh.values()) | self.begun
@@ -183,7 +185,7 @@ class _Batch:
         self._link(mapped, links)
         if self._entity == "product" and self.connection.settings.brightpearl:
             # What the shop has only now was never given its figure.
-            new = {each.content["sku"] for each in mapped if each.external_id in self.met}
+            new = {each.content["sku"] for each in mapped if links[each.external_id] in unread}
             forget(self.tx, self.connection.settings.brightpearl, self._name, new)
         claim(self.tx, self._entity, self._name, self.claims, self.counts)
 
