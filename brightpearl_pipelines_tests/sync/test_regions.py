@@ -26,7 +26,7 @@ def _calm(regions):
 
 
 def test_each_order_goes_to_its_own_account_and_channel_in_its_own_currency(regions):
-    """BC-32, BC-33, BC-34: one number in three shops is three orders."""
+    """BC-31, BC-32, BC-33, BC-34: one number in three shops is three orders."""
     numbers = [
         regions.place("shop_eu", ("MUG", 1), person=person("Una Uk")),
         regions.place("outlet_eu", ("MUG", 1), person=person("Olga Outlet")),
@@ -34,11 +34,12 @@ def test_each_order_goes_to_its_own_account_and_channel_in_its_own_currency(regi
     ]
     assert len(set(numbers)) == 1, "the shops do not count alike, so that nothing is shown"
     euro = regions.place("shop_eu", ("MUG", 1), person=person("Eva Euro"), currency="EUR", channel_id=2)
+    own_list = regions.place("outlet_eu", ("MUG", 1), person=person("Ole Own"), currency="EUR")
     regions.run()
     assert regions.letters() == []
     eu, us = regions.orders("brightpearl_eu"), regions.orders("brightpearl_us")
     (number,) = set(numbers)
-    assert set(eu) == {f"shop_eu:{number}", f"outlet_eu:{number}", f"shop_eu:{euro}"}
+    assert set(eu) == {f"shop_eu:{number}", f"outlet_eu:{number}", f"shop_eu:{euro}", f"outlet_eu:{own_list}"}
     assert set(us) == {f"shop_us:{number}"}
 
     def told(order):
@@ -52,6 +53,7 @@ def test_each_order_goes_to_its_own_account_and_channel_in_its_own_currency(regi
     assert told(eu[f"shop_eu:{number}"]) == (2, "GBP", 2, 2)
     assert told(eu[f"shop_eu:{euro}"]) == (3, "EUR", 3, 2)
     assert told(eu[f"outlet_eu:{number}"]) == (2, "GBP", 2, 3)
+    assert told(eu[f"outlet_eu:{own_list}"]) == (2, "EUR", 4, 3)
     assert told(us[f"shop_us:{number}"]) == (2, "USD", 2, 2)
     assert Decimal(us[f"shop_us:{number}"]["currency"]["exchangeRate"]) == 1
     for shop, account in (("shop_eu", eu), ("outlet_eu", eu), ("shop_us", us)):

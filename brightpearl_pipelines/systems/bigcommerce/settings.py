@@ -30,6 +30,8 @@ class BigCommerceSettings(Settings):
     """Standard and Plus plans: 150; Pro: 450 (bigcommerce.md §1.3). The server's own headers lower it at run time."""
     channels: dict[str, int]
     """The shop's channel id: Brightpearl's channel id."""
+    order_price_lists: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """The shop's channel id: currency: the price list that its orders name, where it is not that of the account."""
     warehouses: Annotated[tuple[int, ...], Field(min_length=1)]
     """Brightpearl warehouses that this shop sells from, in order of preference; with `locations`, all of theirs."""
     safety_stock: Units = 0

@@ -94,7 +94,9 @@ def header(context: PlanContext, order: Order, shop: str, references: "Reference
     body["externalRef"] = external_ref(shop, order.number)
     body["taxDate"] = order.placed_at.date().isoformat()
     body["statusId"] = settings.order_statuses[OrderStatus.OPEN]
-    body["priceListId"] = code(settings.price_lists, order.currency, "price_lists", "currency")
+    of_channel: Mapping[str, Mapping[str, int]] = getattr(shop_settings, "order_price_lists", {})
+    price_lists = {**settings.price_lists, **of_channel.get(order.channel, {})}
+    body["priceListId"] = code(price_lists, order.currency, "price_lists", "currency")
     body["channelId"] = code(channels_of(shop_settings), order.channel, f"channels of {shop}", "channel")
     _check_rate(order, settings)
     body["currency"] |= {"fixedExchangeRate": True, "exchangeRate": str(wire_rate(order))}
