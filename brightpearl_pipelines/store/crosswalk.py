@@ -150,17 +150,23 @@ def move_keys(tx: Transaction, entity: str, present: UUID, wanted: UUID) -> None
 
 
 def find_by_keys(
-    tx: Transaction, entity: str, kind: str, values: Iterable[str], within: Collection[str] | None = None
+    tx: Transaction,
+    entity: str,
+    kind: str,
+    values: Iterable[str],
+    within: Collection[str] | None = None,
+    most: int | None = None,
 ) -> dict[str, list[UUID]]:
     """The golden records with these keys, by the value asked for, sorted; values that nobody has are left out.
 
-    `within`: without those that a connection other than these knows.
+    `within`: without those that a connection other than these knows. `most`: no more than so many for each value.
     """
     asked = {tx.cipher.token(value): value for value in values}
     rows = tx.connection.execute(
-        "SELECT token, golden_id FROM sync.match_key WHERE entity = %s AND kind = %s AND token = ANY(%s) "
-        "ORDER BY golden_id",
-        (entity, kind, list(asked)),
+        "SELECT asked.token, k.golden_id FROM unnest(%s::text[]) AS asked (token) CROSS JOIN LATERAL ("
+        "SELECT golden_id FROM sync.match_key WHERE entity = %s AND kind = %s AND token = asked.token "
+        "ORDER BY golden_id LIMIT %s) AS k ORDER BY k.golden_id",
+        (list(asked), entity, kind, most),
     ).fetchall()
     strangers = known_outside(tx, entity, {row[1] for row in rows}, within) if within is not None else set()
     found: dict[str, list[UUID]] = {}

@@ -70,8 +70,9 @@ def _candidates(
     within: Collection[str] | None,
 ) -> list[UUID]:
     values = [key.value for key in part.keys if key.kind == kind]
-    by_value = crosswalk.find_by_keys(tx, entity, kind, values, within).values()
-    found = {each for ids in by_value if kind not in HINTS or len(ids) < CROWD for each in ids}
+    most = CROWD if kind in HINTS else None
+    by_value = crosswalk.find_by_keys(tx, entity, kind, values, within, most).values()
+    found = {each for ids in by_value if most is None or len(ids) < most for each in ids}
     if not part.shared:
         known_here = crosswalk.external_ids(tx, entity, connection, found)
         found = {each for each in found - set(taken) if not known_here.get(each)}

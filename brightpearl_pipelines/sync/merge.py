@@ -329,7 +329,7 @@ class _Batch:
         return {
             (kind, value)
             for kind, some in values.items()
-            for value in crosswalk.find_by_keys(self.tx, self._entity, kind, some)
+            for value in crosswalk.find_by_keys(self.tx, self._entity, kind, some, most=1)
         }
 
     def _store_begun(self) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from brightpearl_pipelines.sandbox.bigcommerce.customer_book import add_person
+from brightpearl_pipelines.store import crosswalk, goldens
 from brightpearl_pipelines.sync.scope import Reach
 from brightpearl_pipelines.systems.brightpearl.contact_groups import CustomerGroup
-from brightpearl_pipelines_tests.sync.goods import person
+from brightpearl_pipelines_tests.sync.goods import draft, person
 from brightpearl_pipelines_tests.sync.test_customers import address, buy, named
 
 
@@ -225,3 +226,34 @@ def test_a_tag_that_brightpearl_took_away_does_not_come_back(harness):
     for _ in range(2):
         harness.run(Reach.CHANGES)
     assert harness.contact_of(number)["contactTags"] == ""
+
+
+# -- polling ------------------------------------------------------------------------------------------------------
+
+
+def test_a_contact_that_was_changed_in_brightpearl_arrives_with_the_next_poll(harness):
+    """BP-08: no webhook tells of contacts; they are found by `updatedOn`."""
+    assert not [topic for topic in harness.configuration.connection("brightpearl").system.topics if "contact" in topic]
+    number = buy(harness, person("Bea Polled"))
+    contact_id = str(harness.contact_of(number)["contactId"])
+    harness.pass_time(1)
+    harness.in_world(lambda: harness.brightpearl.edit_contact(contact_id, lastName="Pulled"))
+    harness.run(Reach.CHANGES)
+    with harness.store.transaction() as tx:
+        (golden,) = crosswalk.golden_ids(tx, "customer", "brightpearl", [contact_id]).values()
+        assert goldens.by_ids(tx, "customer", [golden])[golden].content["last_name"] == "Pulled"
+
+
+def test_orders_of_known_customers_write_no_contact_and_of_new_ones_at_most_half_a_call_each(harness):
+    """Addresses and contacts go out ten a call (field-lessons 5.2); accounts are read a page at a time."""
+    buyers = [person(f"N{i} Halfcall", email=f"n{i}@half.example", phone=f"07700 90{i:04}") for i in range(20)]
+    for known in (False, True):
+        for who in buyers:
+            harness.place(draft(("MUG", 1), person=who))
+        harness.mark()
+        harness.run(Reach.CHANGES)
+        writes = [each for each in harness.calls("brightpearl", "POST") if "multi-message" in each["path"]]
+        others = [each for each in harness.writes() if "contact-service" in each]
+        assert others == []
+        assert len(writes) <= len(buyers) * (0.3 if known else 0.5)
+        assert len(harness.calls("bigcommerce", "GET", "v3/customers")) <= 1
