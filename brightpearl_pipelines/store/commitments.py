@@ -1,8 +1,8 @@
 """What shop orders have promised and Brightpearl's figures do not show yet.
 
-An order promises its quantities until it is reserved in Brightpearl (settled). From then on a figure fetched before
-that instant, or at it, still has to be reduced by them; a figure fetched later shows the reservation itself. A quantity
-that is withdrawn stays as a row of 0, so that readers of changes see it.
+An order promises its quantities until they are reserved in Brightpearl (settled), all of them or a part. A figure
+fetched before that instant, or at it, still has to be reduced by them; a figure fetched later shows the reservation
+itself. A quantity that is withdrawn stays as a row of 0, so that readers of changes see it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ from brightpearl_pipelines.store.database import Transaction, wait_for_turn
 def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mapping[str, int]) -> bool:
     """The order, seen in the connection, promises exactly these units by SKU; an empty mapping withdraws it all.
 
-    Repeating it changes nothing. A settled order stays settled, whatever its quantities become; see `reopen`. Returns
-    whether it promised anything else before.
+    Repeating it changes nothing. What was settled stays settled: of an order edited after its reservation only what is
+    new is promised. Returns whether it promised anything else before.
     """
     wait_for_turn(tx, "commitment")
     promised = {sku: quantity for sku, quantity in quantities.items() if quantity}
@@ -24,10 +24,8 @@ def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mappin
         "WITH wanted AS (SELECT sku, quantity FROM unnest(%s::text[], %s::integer[]) AS n (sku, quantity) "
         "UNION ALL SELECT sku, 0 FROM sync.commitment "
         "WHERE order_id = %s AND connection = %s AND quantity > 0 AND sku <> ALL (%s::text[])) "
-        "INSERT INTO sync.commitment AS c (order_id, connection, sku, quantity, settled_at, version, changed_at) "
-        "SELECT %s, %s, sku, quantity, "
-        "(SELECT max(settled_at) FROM sync.commitment WHERE order_id = %s AND connection = %s), "
-        "nextval('sync.version_seq'), %s FROM wanted "
+        "INSERT INTO sync.commitment AS c (order_id, connection, sku, quantity, version, changed_at) "
+        "SELECT %s, %s, sku, quantity, nextval('sync.version_seq'), %s FROM wanted "
         "ON CONFLICT (order_id, connection, sku) DO UPDATE SET quantity = excluded.quantity, "
         "version = excluded.version, changed_at = excluded.changed_at WHERE c.quantity <> excluded.quantity",
         (
@@ -38,8 +36,6 @@ def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mappin
             list(promised),
             order_id,
             connection,
-            order_id,
-            connection,
             tx.clock.now(),
         ),
     ).rowcount
@@ -47,25 +43,26 @@ def replace(tx: Transaction, order_id: UUID, connection: str, quantities: Mappin
 
 
 def settle(tx: Transaction, order_ids: Iterable[UUID], at: datetime) -> None:
-    """The orders were reserved in Brightpearl at that instant. The first call counts; a repeat changes nothing."""
+    """The orders were reserved in Brightpearl, as a whole, at that instant. A repeat changes nothing."""
     wanted = list(order_ids)
     if not wanted:
         return
     wait_for_turn(tx, "commitment")
     tx.connection.execute(
-        "UPDATE sync.commitment SET settled_at = %s, version = nextval('sync.version_seq'), changed_at = %s "
-        "WHERE order_id = ANY(%s) AND settled_at IS NULL",
+        "UPDATE sync.commitment SET settled_at = %s, settled = quantity, version = nextval('sync.version_seq'), "
+        "changed_at = %s WHERE order_id = ANY(%s) AND (settled_at IS NULL OR settled <> quantity)",
         (at, tx.clock.now(), wanted),
     )
 
 
-def reopen(tx: Transaction, order_id: UUID) -> None:
-    """The order's reservation is gone, or no longer what the order promises: its quantities count again in full."""
+def settle_part(tx: Transaction, order_id: UUID, units: Mapping[str, int], at: datetime) -> None:
+    """So many units by SKU were reserved, or have left, by that instant; the rest of the order is still promised."""
     wait_for_turn(tx, "commitment")
     tx.connection.execute(
-        "UPDATE sync.commitment SET settled_at = NULL, version = nextval('sync.version_seq'), changed_at = %s "
-        "WHERE order_id = %s AND settled_at IS NOT NULL",
-        (tx.clock.now(), order_id),
+        "UPDATE sync.commitment AS c SET settled_at = %s, settled = n.units, version = nextval('sync.version_seq'), "
+        "changed_at = %s FROM unnest(%s::text[], %s::integer[]) AS n (sku, units) "
+        "WHERE c.order_id = %s AND c.sku = n.sku AND c.settled <> n.units",
+        (at, tx.clock.now(), list(units), list(units.values()), order_id),
     )
 
 
@@ -80,10 +77,11 @@ def committed(
     """
     asked = list(dict.fromkeys(skus))
     rows = tx.connection.execute(
-        "SELECT n.sku, coalesce(shop.connection, ''), sum(c.quantity)::bigint "
+        "SELECT n.sku, coalesce(shop.connection, ''), sum(c.quantity - CASE WHEN c.settled_at < n.fetched_at "
+        "THEN least(c.settled, c.quantity) ELSE 0 END)::bigint "
         "FROM unnest(%s::text[], %s::timestamptz[]) AS n (sku, fetched_at) "
         "JOIN sync.commitment AS c ON c.connection = %s AND c.sku = n.sku AND c.quantity > 0 "
-        "AND (c.settled_at IS NULL OR n.fetched_at IS NULL OR c.settled_at >= n.fetched_at) "
+        "AND (c.settled < c.quantity OR n.fetched_at IS NULL OR c.settled_at >= n.fetched_at) "
         "LEFT JOIN LATERAL (SELECT x.connection FROM sync.crosswalk AS x WHERE x.entity = 'order' "
         "AND x.golden_id = c.order_id AND x.connection <> c.connection ORDER BY x.linked_at, x.connection LIMIT 1) "
         "AS shop ON true GROUP BY 1, 2 ORDER BY 1, 2",
@@ -124,5 +122,7 @@ def settled_since(tx: Transaction, connection: str, at: datetime) -> set[str]:
 def purge(tx: Transaction, before: datetime) -> int:
     """Forget what was settled, or withdrawn, before that; returns how many rows. To be used with weeks, not minutes."""
     return tx.connection.execute(
-        "DELETE FROM sync.commitment WHERE settled_at < %s OR (quantity = 0 AND changed_at < %s)", (before, before)
+        "DELETE FROM sync.commitment WHERE (settled_at < %s AND settled >= quantity) "
+        "OR (quantity = 0 AND changed_at < %s)",
+        (before, before),
     ).rowcount

@@ -200,6 +200,8 @@ def _record(tx: Transaction, write: Write, answers: Sequence[Answer], counts: Co
                 deliveries.unsure(tx, delivery.id, answer.error or "no answer", again)
                 _tell(tx, answer, counts)
             case Outcome.RETRY:
+                if answer.settled:
+                    commitments.settle_part(tx, delivery.golden_id, answer.settled, now)
                 _retry(tx, answer, counts, now)
             case Outcome.REFUSED:
                 # A refusal that we have a name for waits for a person; any other is a fault.

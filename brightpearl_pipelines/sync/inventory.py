@@ -53,9 +53,7 @@ def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Gol
             for line in lines:
                 quantities[line["sku"]] = quantities.get(line["sku"], 0) + int(line["quantity"])
         moved |= {line["sku"] for line in lines}
-        if commitments.replace(tx, order.id, account, quantities):
-            # An order edited after its reservation: until that is redone, Brightpearl's figures show the old one.
-            commitments.reopen(tx, order.id)
+        commitments.replace(tx, order.id, account, quantities)
     forget(tx, account, shop, moved)
 
 

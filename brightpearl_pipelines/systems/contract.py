@@ -227,6 +227,8 @@ class Answer:
     suggestion: str = "Read the answer of the target, correct the record or the mapping, then retry the dead letter."
     retry_after: timedelta | None = None
     waiting_for: Sequence[str] = ()
+    settled: Mapping[str, int] = field(default_factory=dict)
+    """Of a write that settles and has to go again: units by SKU that Brightpearl's stock figures show already."""
     read_back: str | None = None
     """The id of a record, in the stream that `Write.reads_back` names, that is to be read before the step ends."""
 

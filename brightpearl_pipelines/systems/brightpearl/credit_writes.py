@@ -14,6 +14,7 @@ from brightpearl_pipelines.systems.brightpearl.client import BrightpearlClient, 
 from brightpearl_pipelines.systems.brightpearl.credits import credit_ref, plan
 from brightpearl_pipelines.systems.brightpearl.customers import answer_for, find_nothing
 from brightpearl_pipelines.systems.brightpearl.refunded import coming_back, magnitude, parent_of, root_key, to_keep
+from brightpearl_pipelines.systems.brightpearl.reservations import units_on_notes
 from brightpearl_pipelines.systems.brightpearl.streams import client_of
 from brightpearl_pipelines.systems.contract import (
     Answer,
@@ -100,12 +101,7 @@ async def _orders_and_left(
 ) -> tuple[dict[str, Json], dict[str, dict[str, int]]]:
     """Orders by id, and the units on their goods-out notes by order and row."""
     orders = {str(each["id"]): each for each in await client.get_many("order-service/order/{ids}", ids)}
-    left: dict[str, dict[str, int]] = {}
-    for note in (await client.get_map("warehouse-service/order/{ids}/goods-note/goods-out", ids)).values():
-        units = left.setdefault(str(note["orderId"]), {})
-        for row_id, moves in note["orderRows"].items():
-            units[row_id] = units.get(row_id, 0) + sum(int(move["quantity"]) for move in moves)
-    return orders, left
+    return orders, await units_on_notes(client, ids)
 
 
 async def _release(

@@ -1,7 +1,6 @@
-"""The writes of an order's life in Brightpearl: create, reserve, cancel (brightpearl.md §5.4, §5.5, §8.5)."""
+"""The writes of an order's life in Brightpearl: create and cancel here, others beside (brightpearl.md §5.4, §5.5)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ from brightpearl_pipelines.systems.brightpearl.order_edit_writes import emptied,
 from brightpearl_pipelines.systems.brightpearl.order_note_writes import find_note, send_note
 from brightpearl_pipelines.systems.brightpearl.order_stop_writes import send_stop
 from brightpearl_pipelines.systems.brightpearl.orders import plan
-from brightpearl_pipelines.systems.brightpearl.refunded import to_keep
+from brightpearl_pipelines.systems.brightpearl.reservations import WRITE as RESERVE
 from brightpearl_pipelines.systems.brightpearl.streams import client_of
 from brightpearl_pipelines.systems.contract import (
     Answer,
@@ -26,11 +25,6 @@ from brightpearl_pipelines.systems.contract import (
     Target,
     Write,
 )
-
-NO_STOCK_PAUSE = timedelta(minutes=15)
-ALLOCATED = ("AAA", "ANR")
-"""Allocation codes (§5.1) of an order that needs no more: all allocated, nothing to allocate."""
-PARTLY_ALLOCATED = "APA"
 
 
 def _body(session: Session, delivery: Delivery) -> dict[str, Any]:
@@ -63,91 +57,6 @@ async def find_create(session: Session, deliveries: Sequence[Delivery]) -> dict[
         if rows:
             found[delivery.key] = Answer(delivery, Outcome.CONFIRMED, external_id=str(rows[0]["orderId"]))
     return found
-
-
-# -- reservations -------------------------------------------------------------------------------------------------
-
-
-async def send_reserve(session: Session, deliveries: Sequence[Delivery]) -> list[Answer]:
-    """Reserve what is stock tracked: one read for the rows of up to 200 orders, one write each, one read afterwards.
-
-    The read afterwards tells what was really reserved: fewer on hand than asked for is a silent part (§8.5). What is
-    reserved already stays so, hence this may be repeated.
-    """
-    client = client_of(session)
-    orders = await _orders_by_id(client, deliveries)
-    messages, waiting, answers = [], [], []
-    for delivery in deliveries:
-        order = orders.get(_order_id(delivery))
-        if order is None:
-            answers.append(Answer(delivery, Outcome.RETRY, error="the order cannot be read yet"))
-            continue
-        products = _to_reserve(order, delivery.payload["body"])
-        if not products or order["allocationStatusCode"] in ALLOCATED:
-            answers.append(Answer(delivery, Outcome.CONFIRMED, body={"rule": "nothing_to_reserve"}))
-            continue
-        # A person may have moved the order to another warehouse since it was imported.
-        path = f"warehouse-service/order/{order['id']}/reservation/warehouse/{order['warehouseId']}"
-        # There is one reservation an order: a part of it is there already, so it is set anew.
-        method = "PUT" if order["allocationStatusCode"] == PARTLY_ALLOCATED else "POST"
-        messages.append(Message(method, path, {"products": products}))
-        waiting.append((delivery, products))
-    replies = await client.write(messages)
-    after = await _orders_by_id(client, [each for (each, _), reply in zip(waiting, replies, strict=True) if reply.ok])
-    for (delivery, products), reply in zip(waiting, replies, strict=True):
-        answer = answer_for(delivery, reply)
-        if answer.outcome is Outcome.REFUSED:
-            answer = _without_stock(delivery, answer.error)
-        elif reply.ok and not await _enough(client, delivery, products, after.get(_order_id(delivery), {})):
-            answer = _without_stock(delivery, "only a part of it is on hand there, and is reserved")
-        answers.append(answer)
-    return answers
-
-
-def _order_id(delivery: Delivery) -> str:
-    return str(delivery.payload["body"]["order"])
-
-
-async def _orders_by_id(client: BrightpearlClient, deliveries: Sequence[Delivery]) -> dict[str, Json]:
-    found = await client.get_many("order-service/order/{ids}", [_order_id(each) for each in deliveries])
-    return {str(each["id"]): each for each in found}
-
-
-def _to_reserve(order: Json, body: Json) -> list[dict[str, Any]]:
-    """The rows with what of them is wanted: all that was ordered, less what was refunded before it could leave."""
-    rows: Mapping[str, Json] = order["orderRows"]
-    tracked, wanted = set(body["tracked"]), to_keep(rows, body.get("refunded") or {}, {})
-    return [
-        {"productId": int(row["productId"]), "salesOrderRowId": int(row_id), "quantity": wanted[row_id]}
-        for row_id, row in sorted(rows.items(), key=lambda each: int(each[0]))
-        if str(row.get("productId")) in tracked and wanted[row_id]
-    ]
-
-
-async def _enough(
-    client: BrightpearlClient, delivery: Delivery, products: Sequence[Mapping[str, Any]], order: Json
-) -> bool:
-    """Whether all that was asked for is reserved. The order's own code says so, unless less than all was asked for."""
-    if order.get("allocationStatusCode") in ALLOCATED:
-        return True
-    if not delivery.payload["body"].get("refunded"):
-        return False
-    held: dict[str, int] = {}
-    for reservation in await client.get(f"warehouse-service/order/{order['id']}/reservation"):
-        held |= {row_id: int(row["quantity"]) for row_id, row in reservation["orderRows"].items()}
-    return all(held.get(str(each["salesOrderRowId"]), 0) >= each["quantity"] for each in products)
-
-
-def _without_stock(delivery: Delivery, error: str | None) -> Answer:
-    """Too little on hand is no mistake: the order waits for stock, and is tried again now and then."""
-    return Answer(
-        delivery,
-        Outcome.RETRY,
-        error=error,
-        reason="not_reserved",
-        suggestion="Receive stock, or move the order to a warehouse that has it; it is tried again every 15 minutes.",
-        retry_after=NO_STOCK_PAUSE,
-    )
 
 
 # -- cancellation -------------------------------------------------------------------------------------------------
@@ -294,7 +203,7 @@ TARGET = Target(
     plan,
     (
         Write("create", send_create, find_create, links=True),
-        Write("reserve", send_reserve, find_nothing, settles=True),
+        RESERVE,
         Write("cancel", send_cancel, find_nothing),
         Write("stop", send_stop, find_nothing),
         Write("edit", send_edit, find_nothing),
