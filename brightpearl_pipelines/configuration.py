@@ -103,6 +103,13 @@ class Configuration:
         account = self.connections[name].settings.brightpearl or name
         return frozenset({account, *(each.name for each in self.shops_of(account))})
 
+    def concerned_by(self, names: Iterable[str]) -> frozenset[str]:
+        """All connections that news of these may concern: those of the same accounts."""
+        found: set[str] = set()
+        for name in names:
+            found |= self.family(name) or self.connections.keys()
+        return frozenset(found)
+
     @cached_property
     def accounts(self) -> list[Connection]:
         """The Brightpearl accounts."""

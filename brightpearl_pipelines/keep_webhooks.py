@@ -111,7 +111,7 @@ def catch_up_sensor(configuration: Configuration, assets: Sequence[dg.AssetsDefi
         wait = in_the_way(context.instance, FULL_JOB, datetime.now(UTC))
         if wait is not None:
             return dg.SkipReason(wait)
-        chosen = sorted(downstream(specs.values(), roots))
+        chosen = sorted(downstream(configuration, specs.values(), roots))
         daily = any(specs[key].partitions_def is not None for key in chosen)
         request = dg.RunRequest(
             partition_key=today() if daily else None,

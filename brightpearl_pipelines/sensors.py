@@ -6,7 +6,7 @@ as ten, hence four.
 https://docs.dagster.io/guides/automate/sensors
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -56,7 +56,7 @@ def changes_sensor(configuration: Configuration, assets: Sequence[dg.AssetsDefin
         wait = in_the_way(context.instance, CHANGES_JOB, datetime.now(UTC))
         if wait is not None:
             return dg.SkipReason(wait)
-        chosen = sorted(downstream(specs.values(), roots))
+        chosen = sorted(downstream(configuration, specs.values(), roots))
         daily = any(specs[key].partitions_def is not None for key in chosen)
         request = dg.RunRequest(
             partition_key=today() if daily else None,
@@ -83,8 +83,11 @@ def announced(configuration: Configuration, pending: Pending, paused: Mapping[st
     return found
 
 
-def downstream(specs: Iterable[dg.AssetSpec], roots: Iterable[dg.AssetKey]) -> set[dg.AssetKey]:
-    """The assets, and all that is made of them."""
+def downstream(
+    configuration: Configuration, specs: Iterable[dg.AssetSpec], roots: Collection[dg.AssetKey]
+) -> set[dg.AssetKey]:
+    """The assets, and all that is made of them: in the hub, and in connections of the same Brightpearl accounts."""
+    concerned = configuration.concerned_by(key.path[0] for key in roots)
     children: dict[dg.AssetKey, set[dg.AssetKey]] = {}
     for spec in specs:
         for dep in spec.deps:
@@ -94,7 +97,7 @@ def downstream(specs: Iterable[dg.AssetSpec], roots: Iterable[dg.AssetKey]) -> s
     while wanted:
         reached |= wanted
         wanted = {child for key in wanted for child in children.get(key, ())} - reached
-    return reached
+    return {key for key in reached if len(key.path) == 1 or key.path[0] in concerned}
 
 
 def in_the_way(instance: dg.DagsterInstance, job: str, now: datetime) -> str | None:

@@ -117,11 +117,12 @@ class Launcher:
             log.warning("no run was launched, the sensor will: %s", answer.get("message", answer["__typename"]))
 
     async def _chosen(self, roots: set[Key]) -> set[Key]:
-        """The assets of these streams, and all that is made of them."""
+        """The assets of these streams, and all that is made of them in the hub and for the same accounts."""
         if self._assets is None or not roots <= self._assets.partitioned.keys():
             nodes = await self._ask(ASSETS, {"pipeline": _selector("pipelineName")}, "assetNodes", list)
             self._assets = _Assets(nodes)
-        return self._assets.downstream(roots)
+        concerned = self._configuration.concerned_by(connection for connection, _ in roots)
+        return {key for key in self._assets.downstream(roots) if len(key) == 1 or key[0] in concerned}
 
     async def _is_waiting(self, chosen: set[Key]) -> bool:
         """Whether a run of the job that takes all these assets has yet to begin its work."""

@@ -5,6 +5,7 @@ import pytest
 
 from brightpearl_pipelines.assets import factory
 from brightpearl_pipelines.errors import ConfigurationError
+from brightpearl_pipelines.sensors import downstream
 from brightpearl_pipelines.store import budget
 from brightpearl_pipelines_tests.dagster_room.plant import Plant, retries_of
 from brightpearl_pipelines_tests.sync.goods import person
@@ -44,6 +45,15 @@ def test_each_connection_has_its_assets_and_all_share_the_hub(plant):
     for account in ("brightpearl_eu", "brightpearl_us"):
         assert {f"{account}/published_orders", f"{account}/extracted_shipments"} <= keys
     assert "mapped_orders" in keys
+
+
+def test_news_of_one_region_asks_for_nothing_of_another(plant):
+    """BC-06, BC-34"""
+    configuration = plant.world.configuration
+    specs = list(plant.definitions.resolve_all_asset_specs())
+    chosen = downstream(configuration, specs, [dg.AssetKey(["outlet_eu", "extracted_orders"])])
+    names = {key.path[0] for key in chosen if len(key.path) == 2}
+    assert names == {"brightpearl_eu", "outlet_eu", "shop_eu"}, "the other shop of the account has less to sell now"
 
 
 def test_while_one_shop_is_down_the_orders_of_the_others_arrive_in_the_same_run(plant):
