@@ -1,6 +1,7 @@
 """What may be told to everyone who reads a table or a page: no person's data, and no answer that may quote it."""
 
 import re
+from typing import Any
 
 from brightpearl_pipelines.http.redaction import redact
 from brightpearl_pipelines.store.types import DeadLetter
@@ -24,3 +25,28 @@ def shown_sentence(letter: DeadLetter) -> str:
         if letter.value:
             sentence = sentence.replace(letter.value, "…")
     return redact(sentence)
+
+
+MASK = "…"
+PERSONAL = re.compile(
+    r"(first|last|full)_?name|addressfullname|^name$|company|organisation|(address_?)?line_?\d|street|city|postcode|"
+    r"postal_?code|zip|phone|mobile|telephone|fax|email|contact$|salutation|ip_address|note|message|text",
+    re.IGNORECASE,
+)
+"""Names of fields that hold, or may quote, what is personal."""
+NOT_PERSONAL = ("rows", "lines", "items", "set")
+"""Lists of goods: the names in them are of things."""
+
+
+def shown_payload(payload: Any, *, goods: bool = False) -> Any:
+    """A payload as it may be shown to whoever looks for a fault: codes, amounts and goods in clear, people masked."""
+    if isinstance(payload, dict):
+        return {
+            name: MASK
+            if not goods and isinstance(value, str) and value and PERSONAL.search(name)
+            else shown_payload(value, goods=goods or name in NOT_PERSONAL)
+            for name, value in payload.items()
+        }
+    if isinstance(payload, list):
+        return [shown_payload(each, goods=goods) for each in payload]
+    return redact(payload) if isinstance(payload, str) else payload

@@ -1,11 +1,13 @@
 """`bpp trace` and `bpp why`: what happened to an order, and how a record stands."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from brightpearl_pipelines.commands import common
 from brightpearl_pipelines.commands.common import Exit
+from brightpearl_pipelines.privacy import shown_payload
 from brightpearl_pipelines.sync import explain
 from brightpearl_pipelines.sync.engine import Engine
 
@@ -14,11 +16,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def trace(
     order: Annotated[str, typer.Argument(help="The order's number in the shop, or its id in Brightpearl.")],
+    payloads: Annotated[
+        bool, typer.Option("--payloads", help="Show what was read, sent and answered; what is personal is masked.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """One order's path from the source event to every target write, with times. Exit 1: no such order is known."""
     with common.configured_store("bpp trace") as (configuration, store):
-        events = explain.trace(Engine(store, configuration), order)
+        events = [_shown(each, payloads=payloads) for each in explain.trace(Engine(store, configuration), order)]
     if as_json:
         common.print_json({"order": order, "events": events})
     elif events:
@@ -26,9 +31,17 @@ def trace(
         for event in events:
             made.add_row(common.when(event.at), event.where, event.what, event.detail)
         common.out().print(made)
+        for event in events:
+            if event.payload is not None:
+                common.out().print(f"{common.when(event.at)} {event.where}: {event.what}", style="bold")
+                common.out().print_json(data=event.payload, default=str)
     if not events:
         common.err().print(f"No order is known as {order}. Was it read? `bpp sync --entity order` reads now.")
         raise typer.Exit(Exit.FAILURE)
+
+
+def _shown(event: explain.TraceEvent, *, payloads: bool) -> explain.TraceEvent:
+    return replace(event, payload=shown_payload(event.payload) if payloads and event.payload else None)
 
 
 def why(

@@ -128,6 +128,7 @@ def as_object(report: Report, *, dry_run: bool) -> dict[str, Any]:
             "step": result.step,
             "connection": result.connection,
             "entity": result.entity,
+            "stream": result.stream,
             **result.counts.as_row(),
             "ignored": result.counts.ignored,
             "paused": result.counts.paused,
@@ -178,12 +179,12 @@ def show(console: Console, report: Report, *, dry_run: bool) -> None:
         _show_changes(console, report.changes)
     console.print(_table(report, narrow=console.width < WIDE))
     for result in report.results:
-        where = f"{result.step} {result.connection or 'hub'} {result.entity}"
+        where = f"{result.step} {result.connection or 'hub'} {result.about}"
         for rule, count in sorted(result.counts.ignored.items()):
             console.print(f"  {where}: {count} left out by the rule {rule}")
     for result in report.results:
         if result.counts.paused:
-            where = f"{result.step} {result.connection} {result.entity}"
+            where = f"{result.step} {result.connection} {result.about}"
             console.print(f"  {where} stopped: {result.counts.paused}", style="red", soft_wrap=True)
     if dry_run:
         _show_money(console, report.changes)
@@ -196,12 +197,12 @@ def show(console: Console, report: Report, *, dry_run: bool) -> None:
 
 def _table(report: Report, *, narrow: bool) -> Table:
     figures = tuple(SHORT.get(name, name) for name in FIGURES) if narrow else FIGURES
-    made = common.table("step", "connection", "entity", *figures, numbers=figures)
+    made = common.table("step", "connection", "entity or stream", *figures, numbers=figures)
     if narrow:
         made.box, made.padding, made.pad_edge, made.show_edge = box.SIMPLE_HEAD, (0, 0, 0, 0), False, False
     for result in report.results:
         row = [str(count) if count else "·" for count in result.counts.as_row().values()]
-        made.add_row(result.step, result.connection or "hub", result.entity, *row)
+        made.add_row(result.step, result.connection or "hub", result.about, *row)
     made.add_section()
     made.add_row("total", "", "", *map(str, report.totals.values()), style="bold")
     return made

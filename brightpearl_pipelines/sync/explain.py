@@ -7,7 +7,7 @@ from uuid import UUID
 
 from brightpearl_pipelines.store import crosswalk, dead_letters, deliveries, events, goldens, positions, records
 from brightpearl_pipelines.store.database import Transaction
-from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Record
+from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden, Json, Record
 from brightpearl_pipelines.sync.beside import completed, missing
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.extract import consumer as extract_consumer
@@ -27,6 +27,8 @@ class TraceEvent:
     where: str
     what: str
     detail: str = ""
+    payload: Json | None = None
+    """What was sent, or what was answered where it is kept; with people in it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def _order(tx: Transaction, order: Golden) -> Iterable[TraceEvent]:
         yield TraceEvent(event.received_at, shop, f"webhook {event.topic}")
     record = records.by_ids(tx, shop, "orders", [number]).get(number)
     if record is not None:
-        yield TraceEvent(record.fetched_at, shop, "read", f"version {record.version}, changed {record.modified_at}")
+        yield TraceEvent(
+            record.fetched_at, shop, "read", f"version {record.version}, changed {record.modified_at}", record.payload
+        )
     for connection, external_id in crosswalk.links_of(tx, "order", order.id):
         if connection != shop:
             yield TraceEvent(None, connection, "known as", external_id)
@@ -74,28 +78,29 @@ def _order(tx: Transaction, order: Golden) -> Iterable[TraceEvent]:
         yield TraceEvent(None, order.origin["progress"], "stands there as", order.content["progress"])
     yield from _writes(tx, order.id)
     yield from _letters(tx, order.id)
-    for entity in ("payment", "shipment"):
+    for entity in ("payment", "return", "shipment"):
         for part in parts_of_order(tx, entity, shop, number):
             yield from _writes(tx, part)
             yield from _letters(tx, part)
 
 
 def parts_of_order(tx: Transaction, entity: str, shop: str, number: str) -> list[UUID]:
-    """The payments or shipments of an order."""
+    """The payments, returns or shipments of an order."""
     found = crosswalk.find_by_keys(tx, entity, "order", [f"{shop}:{number}"])
     return sorted({each for ids in found.values() for each in ids})
 
 
 def _writes(tx: Transaction, golden: UUID) -> Iterable[TraceEvent]:
     for each in deliveries.by_golden(tx, golden):
-        yield TraceEvent(each.created_at, each.connection, f"{each.entity} {each.kind} intended", each.key)
+        where, what = each.connection, f"{each.entity} {each.kind}"
+        yield TraceEvent(each.created_at, where, f"{what} intended", each.key, each.payload)
         if each.sent_at:
-            yield TraceEvent(each.sent_at, each.connection, f"{each.entity} {each.kind} sent", f"try {each.attempts}")
+            yield TraceEvent(each.sent_at, where, f"{what} sent", f"try {each.attempts}")
         if each.confirmed_at:
             detail = f"id {each.external_id}" if each.external_id else ""
-            yield TraceEvent(each.confirmed_at, each.connection, f"{each.entity} {each.kind} confirmed", detail)
+            yield TraceEvent(each.confirmed_at, where, f"{what} confirmed", detail, each.answer)
         elif each.error:
-            yield TraceEvent(each.sent_at, each.connection, f"{each.entity} {each.kind} {each.state}", each.error)
+            yield TraceEvent(each.sent_at, where, f"{what} {each.state}", each.error)
 
 
 def _letters(tx: Transaction, golden: UUID) -> Iterable[TraceEvent]:

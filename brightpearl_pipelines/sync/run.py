@@ -87,7 +87,7 @@ async def perform(engine: Engine, step: Step, scope: Scope) -> StepResult:
         counts = await _extract(engine, step.connection, system.stream(step.stream or ""), scope)
     except ApiError as error:
         counts.paused = str(error)
-    return StepResult(step.name, step.connection, step.entity, counts)
+    return StepResult(step.name, step.connection, step.entity, counts, stream=step.stream)
 
 
 async def _extract(engine: Engine, connection: str, stream: Stream, scope: Scope) -> Counts:
@@ -128,7 +128,9 @@ async def _each(engine: Engine, chosen: Sequence[Step], scope: Scope) -> list[St
             if step.connection is None:
                 raise
             misconfigured = misconfigured or (error if isinstance(error, ConfigurationError) else None)
-            results.append(StepResult(step.name, step.connection, step.entity, Counts(paused=str(error))))
+            results.append(
+                StepResult(step.name, step.connection, step.entity, Counts(paused=str(error)), stream=step.stream)
+            )
     reached = any(result.step == "extracted" and result.counts.paused is None for result in results)
     if misconfigured is not None and not reached:
         raise misconfigured

@@ -100,3 +100,10 @@ class StepResult:
     counts: Counts
     changes: list[Change] = field(default_factory=list)
     """All that a dry run would write; of a run that writes, the first few."""
+    stream: str | None = None
+    """What was extracted: several streams may be about one entity."""
+
+    @property
+    def about(self) -> str:
+        """The stream, or the entity, as people call the step's matter."""
+        return self.stream or self.entity

@@ -64,7 +64,7 @@ def interrupting(harness, after):
 
 
 def test_more_than_a_page_of_orders_of_one_second_are_all_read(lone):
-    """A scalar cursor loses those behind the page's border for ever (field-lessons, peer 12a)."""
+    """BP-09: a scalar cursor loses those behind the page's border for ever (field-lessons, peer 12a)."""
     numbers = [lone.place(("BOOK", 1)) for _ in range(7)]
     _many(lone, numbers[0], 270)
     read(lone)
@@ -152,7 +152,7 @@ def test_a_reading_that_is_cut_off_keeps_what_it_had_and_goes_on_from_there(lone
 
 
 def test_an_order_that_became_visible_late_is_found_by_the_overlap(harness):
-    """Airbyte lost records whose instant lay below the saved cursor when they appeared (#27146)."""
+    """BP-09: Airbyte lost records whose instant lay below the saved cursor when they appeared (#27146)."""
     harness.place(("BOOK", 1))
     read(harness)
     late = harness.place(("BOOK", 1))
