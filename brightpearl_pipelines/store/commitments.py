@@ -66,6 +66,27 @@ def settle_part(tx: Transaction, order_id: UUID, units: Mapping[str, int], at: d
     )
 
 
+def rename(tx: Transaction, connection: str, old: str, new: str) -> None:
+    """A product has another SKU now: its promises, and what is settled of them, go over to that."""
+    wait_for_turn(tx, "commitment")
+    now = tx.clock.now()
+    tx.connection.execute(
+        "INSERT INTO sync.commitment AS c "
+        "(order_id, connection, sku, quantity, settled, settled_at, version, changed_at) "
+        "SELECT order_id, connection, %s, quantity, settled, settled_at, nextval('sync.version_seq'), %s "
+        "FROM sync.commitment WHERE connection = %s AND sku = %s AND quantity > 0 "
+        "ON CONFLICT (order_id, connection, sku) DO UPDATE SET quantity = c.quantity + excluded.quantity, "
+        "settled = c.settled + excluded.settled, settled_at = greatest(c.settled_at, excluded.settled_at), "
+        "version = excluded.version, changed_at = excluded.changed_at",
+        (new, now, connection, old),
+    )
+    tx.connection.execute(
+        "UPDATE sync.commitment SET quantity = 0, settled = 0, settled_at = NULL, "
+        "version = nextval('sync.version_seq'), changed_at = %s WHERE connection = %s AND sku = %s AND quantity > 0",
+        (now, connection, old),
+    )
+
+
 def committed(
     tx: Transaction, connection: str, skus: Iterable[str], fetched_at: Mapping[str, datetime]
 ) -> dict[str, dict[str, int]]:

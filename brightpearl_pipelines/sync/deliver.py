@@ -18,6 +18,7 @@ from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryStat
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.hub import token
 from brightpearl_pipelines.sync.matching import UNITED
+from brightpearl_pipelines.sync.promises import settle_part
 from brightpearl_pipelines.sync.scope import Counts
 from brightpearl_pipelines.systems.contract import Answer, Outcome, Session, Target, Write
 
@@ -201,7 +202,7 @@ def _record(tx: Transaction, write: Write, answers: Sequence[Answer], counts: Co
                 _tell(tx, answer, counts)
             case Outcome.RETRY:
                 if answer.settled:
-                    commitments.settle_part(tx, delivery.golden_id, answer.settled, now)
+                    settle_part(tx, delivery.connection, delivery.golden_id, answer.settled, now)
                 _retry(tx, answer, counts, now)
             case Outcome.REFUSED:
                 # A refusal that we have a name for waits for a person; any other is a fault.

@@ -1,14 +1,12 @@
 """Reconciled inventory: what each Brightpearl account can still sell of each SKU, shop orders in flight taken off.
 
-How a level is reckoned: shelf.py. Which ones must be: stock_changes.py. Here: doing it, some SKUs at a time, and the
-promises of orders, which must be known before figures are reckoned (bigcommerce.md §8.8).
+How a level is reckoned: shelf.py. Which ones must be: stock_changes.py. What orders promise, which must be known before
+figures are reckoned (bigcommerce.md §8.8): promises.py. Here: doing it, some SKUs at a time.
 """
 
-from collections.abc import Iterable
 from uuid import UUID
 
-from brightpearl_pipelines.entities.models import OrderStatus
-from brightpearl_pipelines.store import agreed, commitments, crosswalk, dead_letters, goldens
+from brightpearl_pipelines.store import dead_letters, goldens
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import Golden
 from brightpearl_pipelines.sync.engine import Engine
@@ -17,14 +15,7 @@ from brightpearl_pipelines.sync.scope import Counts, Scope
 from brightpearl_pipelines.sync.shelf import Shelf
 from brightpearl_pipelines.sync.stock_changes import ENTITY, Batch, StockChanges, figures_consumer
 
-__all__ = ["ENTITY", "commit_orders", "figures_consumer", "forget", "reconcile_inventory"]
-
-IN_FLIGHT = (
-    OrderStatus.OPEN,
-    OrderStatus.AWAITING_PAYMENT,
-    OrderStatus.PARTIALLY_SHIPPED,
-    OrderStatus.PARTIALLY_REFUNDED,
-)
+__all__ = ["ENTITY", "figures_consumer", "reconcile_inventory"]
 
 
 async def reconcile_inventory(engine: Engine, scope: Scope) -> Counts:
@@ -41,34 +32,6 @@ async def reconcile_inventory(engine: Engine, scope: Scope) -> Counts:
                     changes.done(tx, batch)
                 engine.tell("reconciled stock_level", counts.read - before)
     return counts
-
-
-def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Golden]) -> None:
-    """Note what shop orders promise: called with each order golden that changed, within the same transaction."""
-    moved: set[str] = set()
-    for order in orders:
-        quantities: dict[str, int] = {}
-        lines = [line for line in order.content["lines"] if line["kind"] == "product"]
-        if order.content["status"] in IN_FLIGHT and not order.content.get("archived"):
-            for line in lines:
-                quantities[line["sku"]] = quantities.get(line["sku"], 0) + int(line["quantity"])
-        moved |= {line["sku"] for line in lines}
-        commitments.replace(tx, order.id, account, quantities)
-    forget(tx, account, shop, moved)
-
-
-def forget(tx: Transaction, account: str, shop: str, skus: Iterable[str]) -> None:
-    """The shop moved its own figures of these SKUs: what we last gave it is no longer what it shows.
-
-    To be called, in the transaction that stores the reason, for every order that is placed, edited or shipped, and for
-    every cancellation and refund (bigcommerce.md §4.4, §8.7: which of them move stock is a matter of settings, and the
-    documents disagree). The number then goes again, even if it comes out the same.
-    """
-    products = crosswalk.find_by_keys(tx, "product", "sku", skus)
-    rows = [golden_id(ENTITY, account, str(each)) for ids in products.values() for each in ids]
-    known = agreed.get(tx, ENTITY, shop, rows)
-    agreed.put(tx, ENTITY, shop, {key: {} for key in known})
-    goldens.renew(tx, ENTITY, known)
 
 
 def _reckon(tx: Transaction, changes: StockChanges, batch: Batch, counts: Counts) -> None:

@@ -15,14 +15,23 @@ from pydantic import BaseModel, ValidationError
 from brightpearl_pipelines.configuration import Configuration, Connection
 from brightpearl_pipelines.entities.models import Customer, Order, Payment, Product, PurchaseOrder, Return, Shipment
 from brightpearl_pipelines.mapping import MappingError, MappingErrors
-from brightpearl_pipelines.store import agreed, conflicts, crosswalk, dead_letters, goldens, positions, records
+from brightpearl_pipelines.store import (
+    agreed,
+    commitments,
+    conflicts,
+    crosswalk,
+    dead_letters,
+    goldens,
+    positions,
+    records,
+)
 from brightpearl_pipelines.store.database import Transaction
 from brightpearl_pipelines.store.types import DeadLetter, Golden, Json, Record
 from brightpearl_pipelines.sync.beside import claim, completed, missing
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.hub import golden_id, token
-from brightpearl_pipelines.sync.inventory import commit_orders, forget
 from brightpearl_pipelines.sync.matching import EMPTY, ONLY_LINKED, link_mark, match
+from brightpearl_pipelines.sync.promises import commit_orders, commit_returns, forget
 from brightpearl_pipelines.sync.scope import Counts, Scope
 from brightpearl_pipelines.systems.contract import Ignored, Linked, Mapped, Source
 
@@ -172,10 +181,8 @@ class _Batch:
         if self._entity == "order" and self.connection.settings.brightpearl:
             news = [golden for key, golden in self.fresh.items() if key in changed]
             commit_orders(self.tx, self.connection.settings.brightpearl, self._name, news)
-        if self._entity == "return" and self.connection.settings.brightpearl:
-            lines = [line for key in changed & self.fresh.keys() for line in self.fresh[key].content["lines"]]
-            skus = {line["sku"] for line in lines} - {""}
-            forget(self.tx, self.connection.settings.brightpearl, self._name, skus)
+        if self._entity == "product":
+            self._rename_promises(existing)
         self.counts.changed += len(changed)
         self.counts.created += len(self.begun)
         self.counts.updated += len(changed - self.begun)
@@ -183,11 +190,22 @@ class _Batch:
         if not joins:
             agreed.put(self.tx, self._entity, self._view, {key: bases[key] for key in self.fresh})
         self._link(mapped, links)
+        if self._entity == "return" and self.connection.settings.brightpearl:
+            # After the links: by them an order finds its returns.
+            returns = [golden for key, golden in self.fresh.items() if key in changed]
+            commit_returns(self.tx, self.connection.settings.brightpearl, self._name, returns)
         if self._entity == "product" and self.connection.settings.brightpearl:
             # What the shop has only now was never given its figure.
             new = {each.content["sku"] for each in mapped if links[each.external_id] in unread}
             forget(self.tx, self.connection.settings.brightpearl, self._name, new)
         claim(self.tx, self._entity, self._name, self.claims, self.counts)
+
+    def _rename_promises(self, existing: Mapping[UUID, Golden]) -> None:
+        account = self.connection.settings.brightpearl or self._name
+        for key, golden in self.fresh.items():
+            before = existing[key].content.get("sku") if key in existing else None
+            if before and before != golden.content.get("sku"):
+                commitments.rename(self.tx, account, before, golden.content["sku"])
 
     @property
     def _name(self) -> str:

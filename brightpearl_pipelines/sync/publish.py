@@ -12,8 +12,8 @@ from brightpearl_pipelines.sync.compare import GOLDENS_A_TIME, golden_pages, obs
 from brightpearl_pipelines.sync.deliver import deliver, made_from
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.extract import extract
-from brightpearl_pipelines.sync.inventory import forget
 from brightpearl_pipelines.sync.merge import merge
+from brightpearl_pipelines.sync.promises import forget
 from brightpearl_pipelines.sync.scope import Change, Counts, Reach, Scope, StepResult
 from brightpearl_pipelines.systems.contract import Comparison, Plan, Target
 

@@ -102,6 +102,8 @@ class _Planner:
             self._undo(row, order, links, before)
         elif len(row.content.get("tracking", "")) > LONGEST_TRACKING:
             self.held.append(_too_long(self.context.connection, row))
+        elif strangers := _strangers(row.content["lines"], order.payload):
+            self.held.append(_not_ordered(self.context.connection, row, strangers))
         elif links and before.get("lines") not in (None, row.content["lines"]):
             self.superseded += [(row.id, "create"), (row.id, "remove")]
             self._remove(row, order.id, links, f"v{row.version}")
@@ -239,6 +241,31 @@ def _by_address(lines: Sequence[Json], order: Json) -> dict[int, list[dict[str, 
         if address:
             found.setdefault(address, []).append({"order_product_id": int(line["line"]), "quantity": line["quantity"]})
     return dict(sorted(found.items()))
+
+
+def _strangers(lines: Sequence[Json], order: Json) -> list[str]:
+    """Lines that left and that the shop's order does not have (any more)."""
+    ordered = {str(item["id"]) for item in line_items(order)}
+    return sorted(line["line"] for line in lines if line["line"] not in ordered)
+
+
+def _not_ordered(connection: str, row: Golden, strangers: Sequence[str]) -> DeadLetter:
+    number, lines = _number(row.content), ", ".join(strangers)
+    return DeadLetter(
+        connection=connection,
+        stage="publish",
+        entity="shipment",
+        subject=str(row.id),
+        reason="not_in_the_shops_order",
+        sentence=f"goods-out note {row.content['reference']} took away what the shop's order {number} does not have "
+        f"(any more): order line {lines}",
+        suggestion="Put the line back into the shop's order, or tell the customer yourself and discard this letter.",
+        field="lines",
+        value=lines,
+        waiting_for=[f"order:{connection}:{number}"],
+        golden_id=row.id,
+        payload=row.content,
+    )
 
 
 def _letter(connection: str, row: Golden, number: str) -> DeadLetter:

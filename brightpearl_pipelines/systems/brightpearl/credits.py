@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.entities.models import LineKind, OrderStatus, Return, ReturnLine
+from brightpearl_pipelines.entities.returned import units_returned
 from brightpearl_pipelines.mapping import MappingErrors
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden
 from brightpearl_pipelines.systems.brightpearl.order_parts import create_key, external_ref
-from brightpearl_pipelines.systems.brightpearl.refunded import refunded_units, returns_of
+from brightpearl_pipelines.systems.brightpearl.refunded import returns_of
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.brightpearl.sources import MAPPINGS
 from brightpearl_pipelines.systems.brightpearl.tax import nearest_code
@@ -177,7 +178,10 @@ class _Planner:
         after = (creation,) if creation in self.around.deliveries else ()
         self.deliveries.append(Delivery(name, "return", row.id, "create", key, payload, after))
         returns = self.around.returns[external_ref(shop, back.order_number)]
-        goods = {"order": {"$ref": ["order", str(order.id)]}, "refunded": refunded_units(returns)}
+        goods = {
+            "order": {"$ref": ["order", str(order.id)]},
+            "refunded": units_returned(each.content for each in returns),
+        }
         if any(line.kind is LineKind.PRODUCT for line in back.lines):
             release = Delivery(name, "return", row.id, "release", f"release:{reference}", {"body": goods}, (key,))
             self.deliveries.append(release)
@@ -190,8 +194,8 @@ class _Planner:
                 "batch": reference,
                 "received_at": row.content["returned_at"],
                 "lines": restocked,
-                "before": refunded_units(earlier),
-                "refunded": refunded_units([*earlier, row]),
+                "before": units_returned(each.content for each in earlier),
+                "refunded": units_returned(each.content for each in (*earlier, row)),
             }
             self.deliveries.append(
                 Delivery(name, "return", row.id, "receive", f"receive:{reference}", {"body": received}, (key,))

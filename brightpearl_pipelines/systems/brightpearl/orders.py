@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from brightpearl_pipelines.entities.models import Order, OrderStatus
+from brightpearl_pipelines.entities.returned import units_returned
 from brightpearl_pipelines.store.types import DeadLetter, Delivery, DeliveryState, Golden
 from brightpearl_pipelines.systems.brightpearl.customers import create_key as customer_create_key
 from brightpearl_pipelines.systems.brightpearl.order_edits import AGREED, Edit, differences
@@ -26,7 +27,7 @@ from brightpearl_pipelines.systems.brightpearl.order_parts import (
     settings_of,
     shop_of,
 )
-from brightpearl_pipelines.systems.brightpearl.refunded import refunded_units, returns_of, total_refunded
+from brightpearl_pipelines.systems.brightpearl.refunded import returns_of, total_refunded
 from brightpearl_pipelines.systems.brightpearl.settings import BrightpearlSettings
 from brightpearl_pipelines.systems.contract import Plan, PlanContext, cancel_key
 
@@ -139,7 +140,7 @@ class _Planner:
         """A reservation that still waits for stock must not take what was refunded meanwhile."""
         key = f"reserve:{shop_of(row)}:{row.content['number']}"
         waiting = self.context.hub.deliveries(self.context.connection, [key]).get(key)
-        units = refunded_units(self._returns(row))
+        units = units_returned(each.content for each in self._returns(row))
         if waiting is None or waiting.state not in UNSENT or waiting.payload["body"].get("refunded", {}) == units:
             return
         self.superseded.append((row.id, "reserve"))
@@ -225,7 +226,7 @@ class _Planner:
         body = {
             "order": {"$ref": ["order", str(row.id)]},
             "tracked": [{"$ref": ["product", str(each)]} for each in references.tracked(order)],
-            "refunded": refunded_units(self._returns(row)),
+            "refunded": units_returned(each.content for each in self._returns(row)),
         }
         self._intend(row, "reserve", key, {"body": body}, after=(after,))
 

@@ -1,9 +1,8 @@
-"""What refunds took off an order: units by line, and what that leaves to be packed, or lets come back. No I/O."""
+"""What refunds of an order leave to be packed, or let come back. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from brightpearl_pipelines.entities.models import LineKind
 from brightpearl_pipelines.store.types import Golden, Json
 from brightpearl_pipelines.systems.contract import PlanContext
 
@@ -12,16 +11,6 @@ def total_refunded(returns: Sequence[Golden]) -> Decimal:
     """What was refunded of an order so far, with tax."""
     amounts = (Decimal(each.content["total_net"]) + Decimal(each.content["total_tax"]) for each in returns)
     return sum(amounts, Decimal(0))
-
-
-def refunded_units(returns: Sequence[Golden]) -> dict[str, int]:
-    """Units refunded of an order so far, by the order line's key."""
-    units: dict[str, int] = {}
-    for each in returns:
-        for line in each.content["lines"]:
-            if line["line"] and line["kind"] == LineKind.PRODUCT:
-                units[line["line"]] = units.get(line["line"], 0) + int(line["quantity"])
-    return units
 
 
 def returns_of(context: PlanContext, references: Sequence[str]) -> dict[str, list[Golden]]:
