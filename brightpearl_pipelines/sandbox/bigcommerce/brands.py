@@ -3,6 +3,17 @@
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce import catalog_book
+from brightpearl_pipelines.sandbox.bigcommerce.checks import (
+    MOST,
+    Checks,
+    flag,
+    list_of,
+    one_of,
+    record,
+    refuse_wrong,
+    text,
+    whole,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     NOT_FOUND,
@@ -49,6 +60,24 @@ def _category(category: JsonObject) -> JsonObject:
 
 
 SHAPES = {"brands": _brand, "categories": _category}
+CHECKS: Checks = {
+    "name": text(255, least=1),
+    "page_title": text(255),
+    "meta_keywords": list_of(text()),
+    **dict.fromkeys(("meta_description", "search_keywords", "description"), text()),
+    "image_url": text(),
+    "custom_url": record({"url": text(1024, least=1), "is_customized": flag}, required=["url"]),
+    "parent_id": whole(),
+    "views": whole(),
+    "sort_order": whole(-MOST),
+    "layout_file": text(500),
+    "is_visible": flag,
+    "default_product_sort": one_of(
+        *("use_store_settings", "featured", "newest", "best_selling", "alpha_asc", "alpha_desc"),
+        *("avg_customer_review", "price_asc", "price_desc"),
+    ),
+}
+"""Of brands and of categories (the vendor's brands and categories files)."""
 
 
 def _list(shop: Shop, call: Call, collection: str) -> Response:
@@ -68,9 +97,10 @@ def _create(shop: Shop, call: Call, collection: str) -> Response:
     body = call.object_body()
     if not body.get("name"):
         raise Refusal(422, "Missing Required Fields", errors={"name": "Please provide a name."})
-    if str(body["name"]).lower() in shop.named_ids.get(collection, {}):
+    refuse_wrong(body, CHECKS)
+    if body["name"].lower() in shop.named_ids.get(collection, {}):
         raise Refusal(409, f"The name {body['name']} is taken.")
-    id_ = catalog_book.named(shop, collection, str(body["name"]))
+    id_ = catalog_book.named(shop, collection, body["name"])
     made = shop.need(collection, id_)
     writable = SHAPES[collection](made).keys() - {"id", "name"}
     made.update({name: value for name, value in body.items() if name in writable})
@@ -143,6 +173,7 @@ def put_assignments(shop: Shop, call: Call) -> Response:
     """PUT: 204; 422 when a product or channel does not exist."""
     rows = call.array_body(ASSIGNMENT_BATCH)
     for row in rows:
+        refuse_wrong(row, {"product_id": whole(), "channel_id": whole()})
         for name, collection in (("product_id", "products"), ("channel_id", "channels")):
             if shop.get(collection, row.get(name, 0)) is None:
                 raise Refusal(422, "Invalid field(s)", errors={name: f"{row.get(name)} does not exist"})

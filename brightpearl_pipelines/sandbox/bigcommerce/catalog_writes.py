@@ -8,7 +8,14 @@ from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce import catalog_book, custom_fields, stock
 from brightpearl_pipelines.sandbox.bigcommerce.catalog import full_product, need_product, need_variant
+from brightpearl_pipelines.sandbox.bigcommerce.catalog_checks import (
+    OPTION_CHECKS,
+    PRODUCT_CHECKS,
+    VALUE_CHECKS,
+    VARIANT_CHECKS,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.catalog_shape import PRODUCT, READ_ONLY_PRODUCT, VARIANT, variant_json
+from brightpearl_pipelines.sandbox.bigcommerce.checks import NOT_VALID, list_of, record, refuse_wrong, text, whole
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     NOT_FOUND,
@@ -28,9 +35,6 @@ VARIANT_BATCH = 50
 DELETE_BATCH = 250
 PRODUCT_FIELDS = frozenset(PRODUCT) - READ_ONLY_PRODUCT | {"brand_name", "variants", "inventory_level", "custom_fields"}
 VARIANT_FIELDS = frozenset(VARIANT) - {"id", "product_id", "sku_id", "calculated_price", "calculated_weight"}
-NUMBERS = frozenset({"price", "weight", "cost_price", "retail_price", "sale_price", "map_price"})
-TRACKING = ("none", "product", "variant")
-LONGEST = {"name": 250, "sku": 255}
 PARTIAL = "partial"
 
 
@@ -40,34 +44,17 @@ def _missing(fields: Mapping[str, str]) -> Refusal:
 
 def _product_fields(shop: Shop, body: JsonObject) -> JsonObject:
     """The writable fields, checked; `brand_name` becomes the brand's id."""
-    errors = {
-        name: "must be a number of at least 0"
-        for name in NUMBERS & body.keys()
-        if body[name] is not None and not _is_amount(body[name])
-    }
-    errors |= {
-        name: f"at most {most} characters" for name, most in LONGEST.items() if len(str(body.get(name) or "")) > most
-    }
-    if body.get("inventory_tracking", "none") not in TRACKING:
-        errors["inventory_tracking"] = "must be none, product or variant"
-    if "name" in body and not body["name"]:
-        errors["name"] = "Please provide a name."
-    if errors:
-        raise Refusal(422, "Invalid field(s)", errors=errors)
+    refuse_wrong(body, PRODUCT_CHECKS)
     for name, collection in (("brand_id", "brands"), ("tax_class_id", "tax_classes")):
         if body.get(name) and shop.get(collection, body[name]) is None:
             raise Refusal(409, f"The {name} {body[name]} does not exist.")
-    for category in body.get("categories") or []:
+    for category in body.get("categories", []):
         if shop.get("categories", category) is None:
             raise Refusal(409, f"The category {category} does not exist.")
     fields = {name: value for name, value in body.items() if name in PRODUCT_FIELDS}
     if brand := fields.pop("brand_name", None):
-        fields["brand_id"] = catalog_book.named(shop, "brands", str(brand))
+        fields["brand_id"] = catalog_book.named(shop, "brands", brand)
     return fields
-
-
-def _is_amount(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _taken(make: Callable[[], JsonObject]) -> JsonObject:
@@ -94,18 +81,27 @@ def create_product(shop: Shop, call: Call) -> Response:
     if missing:
         raise _missing(missing)
     fields = _product_fields(shop, body)
-    variants, level = fields.pop("variants", None) or [], fields.pop("inventory_level", None)
+    variants, level = _variants(fields.pop("variants", [])), fields.pop("inventory_level", None)
     if "custom_fields" in fields:
         fields["custom_fields"] = custom_fields.merged(shop, [], fields["custom_fields"])
     for variant in variants:
-        if not variant.get("sku") or not variant.get("option_values"):
-            raise _missing({"variants": "Please provide a sku and option values for every variant."})
-        _claim(shop, str(variant["sku"]))
+        _claim(shop, variant["sku"])
     product = _taken(lambda: catalog_book.new_product(shop, fields, with_options=bool(variants)))
     for variant in variants:
         _add_variant(shop, product, variant)
     catalog_book.assign_channel(shop, product["id"], 1)
     return _saved(shop, call, product, level)
+
+
+def _variants(given: Json) -> list[JsonObject]:
+    """The variants that a new product brings along, checked."""
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        raise Refusal(422, NOT_VALID, errors={"variants": "must be a list of objects"})
+    for variant in given:
+        if not variant.get("sku") or not variant.get("option_values"):
+            raise _missing({"variants": "Please provide a sku and option values for every variant."})
+        refuse_wrong(variant, VARIANT_CHECKS)
+    return given
 
 
 def update_product(shop: Shop, call: Call) -> Response:
@@ -158,7 +154,7 @@ def update_products(shop: Shop, call: Call) -> Response:
     for item in items:
         product = shop.get("products", item.get("id", 0))
         if product is None:
-            raise Refusal(422, "Invalid field(s)", errors={"id": f"The product {item.get('id')} does not exist."})
+            raise Refusal(422, NOT_VALID, errors={"id": f"The product {item.get('id')} does not exist."})
         changes.append((product, _product_fields(shop, item)))
     shown = []
     for product, fields in changes:
@@ -193,21 +189,25 @@ def delete_products(shop: Shop, call: Call) -> Response:
 # -- variants --------------------------------------------------------------------------------------------------------
 
 
+CHOICE = {"option_display_name": text(255, least=1), "label": text(255, least=1), "id": whole(), "option_id": whole()}
+
+
 def _references(shop: Shop, product: JsonObject, given: Json) -> list[JsonObject]:
     """Option values by id and option id, or by labels; 422 for one that there is not."""
     if not isinstance(given, list) or not given:
         raise _missing({"option_values": "Please provide option values."})
+    refuse_wrong({"option_values": given}, {"option_values": list_of(record(CHOICE))})
     references = []
     for each in given:
         if each.get("option_display_name") and each.get("label"):
-            name, label = str(each["option_display_name"]), str(each["label"])
+            name, label = each["option_display_name"], each["label"]
             references.append(catalog_book.option_reference(shop, product["id"], name, label))
             continue
         option = shop.get("options", each.get("option_id", 0))
         values = option["option_values"] if option and option["product_id"] == product["id"] else []
         value = next((value for value in values if value["id"] == each.get("id")), None)
         if value is None or option is None:
-            raise Refusal(422, "Invalid field(s)", errors={"option_values": "an option value does not exist"})
+            raise Refusal(422, NOT_VALID, errors={"option_values": "an option value does not exist"})
         references.append(
             {
                 "id": value["id"],
@@ -223,12 +223,12 @@ def _add_variant(shop: Shop, product: JsonObject, given: JsonObject) -> JsonObje
     """A new variant of a product. The first one with options takes the place of the base variant."""
     if not given.get("sku"):
         raise _missing({"sku": "Please provide a sku."})
+    fields = _variant_fields(given)
     references = _references(shop, product, given.get("option_values"))
     chosen = {value["id"] for value in references}
     for other in shop.children("variants", product["id"]):
         if {value["id"] for value in other.get("option_values", [])} == chosen:
             raise Refusal(409, "A variant with these option values exists already.")
-    fields = {name: value for name, value in given.items() if name in VARIANT_FIELDS}
     level = fields.pop("inventory_level", None)
     fields["option_values"] = references
     base = product["base_variant_id"]
@@ -252,16 +252,16 @@ def _set_variant_level(shop: Shop, product: JsonObject, variant: JsonObject, lev
         stock.set_absolute(shop, f"v{variant['id']}", stock.DEFAULT_LOCATION, max(0, min(level, stock.MOST)))
 
 
-def _update_variant(shop: Shop, variant: JsonObject, given: JsonObject) -> JsonObject:
-    errors = {
-        name: "must be a number of at least 0 or null"
-        for name in NUMBERS & given.keys()
-        if given[name] is not None and not _is_amount(given[name])
-    }
-    if errors:
-        raise Refusal(422, "Invalid field(s)", errors=errors)
-    product = shop.need("products", variant["product_id"])
+def _variant_fields(given: JsonObject) -> JsonObject:
+    """The writable fields, checked; null is the field's default, which of prices and measures is null (§3.2)."""
+    refuse_wrong(given, VARIANT_CHECKS)
     fields = {name: value for name, value in given.items() if name in VARIANT_FIELDS}
+    return {name: VARIANT[name] if value is None else value for name, value in fields.items()}
+
+
+def _update_variant(shop: Shop, variant: JsonObject, given: JsonObject) -> JsonObject:
+    fields = _variant_fields(given)
+    product = shop.need("products", variant["product_id"])
     level = fields.pop("inventory_level", None)
     if "option_values" in fields:
         fields["option_values"] = _references(shop, product, fields["option_values"]) if fields["option_values"] else []
@@ -326,10 +326,6 @@ def _upsert(shop: Shop, item: JsonObject) -> JsonObject:
 
 # -- options and values ----------------------------------------------------------------------------------------------
 
-OPTION_TYPES = frozenset(
-    {"radio_buttons", "rectangles", "dropdown", "product_list", "product_list_with_images", "swatch"}
-)
-
 
 def create_option(shop: Shop, call: Call) -> Response:
     """POST …/options: makes the option with its values, no variants."""
@@ -337,8 +333,9 @@ def create_option(shop: Shop, call: Call) -> Response:
     missing = [name for name in ("display_name", "type", "option_values") if not body.get(name)]
     if missing:
         raise _missing({name: f"Please provide {name}." for name in missing})
-    if body["type"] not in OPTION_TYPES:
-        raise Refusal(422, "Invalid field(s)", errors={"type": "unknown type"})
+    refuse_wrong(body, OPTION_CHECKS)
+    for value in body["option_values"]:
+        _check_value(value)
     known = shop.children("options", product["id"])
     if any(each["display_name"] == body["display_name"] for each in known):
         raise Refusal(409, "An option with this display name exists already.")
@@ -349,20 +346,20 @@ def create_option(shop: Shop, call: Call) -> Response:
         "name": f"{body['display_name']}{id_}",
         "display_name": body["display_name"],
         "type": body["type"],
-        "sort_order": int(body.get("sort_order") or len(known)),
+        "sort_order": body.get("sort_order", len(known)),
         "option_values": [],
         "config": body.get("config") or {},
     }
     shop.add("options", option)
     for value in body["option_values"]:
-        _add_value(shop, option, value)
+        catalog_book.new_option_value(shop, option, value)
     return v3_data(option)
 
 
-def _add_value(shop: Shop, option: JsonObject, given: Json) -> JsonObject:
-    if not isinstance(given, dict) or not given.get("label"):
+def _check_value(given: JsonObject) -> None:
+    if not given.get("label"):
         raise _missing({"label": "Please provide a label."})
-    return catalog_book.new_option_value(shop, option, given)
+    refuse_wrong(given, VALUE_CHECKS)
 
 
 def need_option(shop: Shop, call: Call) -> JsonObject:
@@ -382,7 +379,9 @@ def list_values(shop: Shop, call: Call) -> Response:
 
 
 def create_value(shop: Shop, call: Call) -> Response:
-    return v3_data(_add_value(shop, need_option(shop, call), call.object_body()))
+    option, body = need_option(shop, call), call.object_body()
+    _check_value(body)
+    return v3_data(catalog_book.new_option_value(shop, option, body))
 
 
 # -- prices over all, for the summary --------------------------------------------------------------------------------

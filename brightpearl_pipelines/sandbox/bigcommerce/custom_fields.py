@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.catalog import need_product
+from brightpearl_pipelines.sandbox.bigcommerce.checks import NOT_VALID, list_of, record, refuse_wrong, text
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
@@ -23,14 +24,13 @@ from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     v3_slice,
 )
 
-LONGEST = 250
+CHECKS = dict.fromkeys(("name", "value"), text(250, least=1))
 MOST = 200
 
 
 def merged(shop: Shop, present: Sequence[JsonObject], given: Json) -> list[JsonObject]:
     """The fields after a write of some of them. Refusal 422 for a malformed one or a pair that is there twice."""
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-        raise Refusal(422, "Invalid field(s)", errors={"custom_fields": "must be a list"})
+    refuse_wrong({"custom_fields": given}, {"custom_fields": list_of(record({}))})
     fields = [dict(each) for each in present]
     for each in given:
         own = next((field for field in fields if field["id"] == each.get("id")), None)
@@ -40,19 +40,13 @@ def merged(shop: Shop, present: Sequence[JsonObject], given: Json) -> list[JsonO
             fields.append({"id": shop.next_id("custom_fields"), **_checked(each)})
     pairs = [(field["name"], field["value"]) for field in fields]
     if len(set(pairs)) != len(pairs) or len(fields) > MOST:
-        raise Refusal(422, "Invalid field(s)", errors={"custom_fields": "name and value must be unique, at most 200"})
+        raise Refusal(422, NOT_VALID, errors={"custom_fields": "name and value must be unique, at most 200"})
     return fields
 
 
 def _checked(field: JsonObject) -> JsonObject:
-    wrong = {
-        name: f"must be text of 1 to {LONGEST} characters"
-        for name in ("name", "value")
-        if not isinstance(field.get(name), str) or not 0 < len(field[name]) <= LONGEST
-    }
-    if wrong:
-        raise Refusal(422, "Invalid field(s)", errors=wrong)
-    return {name: field[name] for name in ("name", "value")}
+    refuse_wrong({name: field.get(name) for name in CHECKS}, CHECKS)
+    return {name: field[name] for name in CHECKS}
 
 
 def _keep(shop: Shop, product: JsonObject, fields: list[JsonObject]) -> None:

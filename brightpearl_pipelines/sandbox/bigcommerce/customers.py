@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from brightpearl_pipelines.sandbox.bigcommerce.checks import refuse_wrong
 from brightpearl_pipelines.sandbox.bigcommerce.customer_book import (
     ADDRESS_TEXTS,
     CUSTOMER_TEXTS,
@@ -10,11 +11,16 @@ from brightpearl_pipelines.sandbox.bigcommerce.customer_book import (
     new_address,
     new_customer,
 )
+from brightpearl_pipelines.sandbox.bigcommerce.customer_checks import (
+    ADDRESS_CHECKS,
+    ATTRIBUTE_CHECKS,
+    CUSTOMER_CHECKS,
+    VALUE_CHECKS,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     Call,
-    Json,
     JsonObject,
     Refusal,
     id_filter,
@@ -35,7 +41,9 @@ SORTS = ("date_created", "last_name", "date_modified")
 HIDDEN = frozenset({"store_credit_amounts", "form_fields"})
 MOST_ATTRIBUTES = 50
 CREATE_FAILED = "Create customers failed."
+UPDATE_FAILED = "Update customers failed."
 EMAIL_TAKEN = {".customer_create": "Error creating customers"}
+NOT_UPDATED = {".customer_update": "Error updating customers"}
 
 
 def _shown(shop: Shop, customer: JsonObject, wanted: set[str]) -> JsonObject:
@@ -116,35 +124,42 @@ def _in_time(call: Call, customer: JsonObject) -> bool:
 def create_customers(shop: Shop, call: Call) -> Response:
     """POST: at most 10; one e-mail in use refuses the whole batch (§5)."""
     items = call.array_body(BATCH)
-    seen: set[str] = set()
     for place, item in enumerate(items):
-        missing = [name for name in ("email", "first_name", "last_name") if not item.get(name)]
-        if missing:
-            raise Refusal(422, CREATE_FAILED, errors={f"{place}.{name}": "is required" for name in missing})
-        email = str(item["email"]).lower()
+        _check_new(shop, place, item)
+    seen: set[str] = set()
+    for item in items:
+        email = item["email"].lower()
         if email in seen or email in shop.index.customer_by_email:
             raise Refusal(422, CREATE_FAILED, errors=dict(EMAIL_TAKEN))
         seen.add(email)
-        _check_addresses(item.get("addresses") or [])
     made = []
     for item in items:
         customer = new_customer(shop, item)
         for address in item.get("addresses") or []:
             new_address(shop, customer, address)
         for value in item.get("attributes") or []:
-            _put_value(shop, customer["id"], value.get("attribute_id"), value.get("attribute_value"))
+            _put_value(shop, customer["id"], value["attribute_id"], value.get("attribute_value", ""))
         made.append(_shown(shop, customer, {"addresses", "attributes"}))
     return v3_data(made)
 
 
+CUSTOMER_REQUIRED = ("email", "first_name", "last_name")
 ADDRESS_REQUIRED = ("first_name", "last_name", "address1", "city", "country_code")
 
 
-def _check_addresses(items: list[JsonObject]) -> None:
-    for place, item in enumerate(items):
-        missing = [name for name in ADDRESS_REQUIRED if not item.get(name)]
-        if missing:
-            raise Refusal(422, CREATE_FAILED, errors={f"{place}.{name}": "is required" for name in missing})
+def _check_new(shop: Shop, place: int, item: JsonObject) -> None:
+    _check_given(place, item, CUSTOMER_REQUIRED)
+    refuse_wrong(item, CUSTOMER_CHECKS, title=CREATE_FAILED, place=f"{place}.")
+    for number, address in enumerate(item.get("addresses", [])):
+        _check_given(number, address, ADDRESS_REQUIRED)
+    for value in item.get("attributes", []):
+        _need_attribute(shop, value["attribute_id"])
+
+
+def _check_given(place: int, item: JsonObject, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if not item.get(name)]
+    if missing:
+        raise Refusal(422, CREATE_FAILED, errors={f"{place}.{name}": "is required" for name in missing})
 
 
 WRITABLE = frozenset(
@@ -160,13 +175,14 @@ def update_customers(shop: Shop, call: Call) -> Response:
     """PUT: at most 10, own fields only; all checked before any is changed."""
     items = call.array_body(BATCH)
     changes = []
-    for item in items:
+    for place, item in enumerate(items):
+        refuse_wrong(item, CUSTOMER_CHECKS, title=UPDATE_FAILED, place=f"{place}.")
         customer = shop.get("customers", item.get("id", 0))
         if customer is None:
-            raise Refusal(422, "Update customers failed.", errors={".customer_update": "Error updating customers"})
+            raise Refusal(422, UPDATE_FAILED, errors=dict(NOT_UPDATED))
         email = str(item.get("email", customer["email"])).lower()
         if shop.index.customer_by_email.get(email, customer["id"]) != customer["id"]:
-            raise Refusal(422, "Update customers failed.", errors={".customer_update": "Error updating customers"})
+            raise Refusal(422, UPDATE_FAILED, errors=dict(NOT_UPDATED))
         changes.append((customer, {name: value for name, value in item.items() if name in WRITABLE}))
     for customer, fields in changes:
         change_customer(shop, customer, fields)
@@ -214,23 +230,28 @@ def list_addresses(shop: Shop, call: Call) -> Response:
 def create_addresses(shop: Shop, call: Call) -> Response:
     """POST: an address that the customer has already is left out of the answer (§5)."""
     items = call.array_body(BATCH)
-    _check_addresses(items)
-    for item in items:
+    for place, item in enumerate(items):
+        _check_given(place, item, ADDRESS_REQUIRED)
+        refuse_wrong(item, ADDRESS_CHECKS, title="Create addresses failed.", place=f"{place}.")
         if shop.get("customers", item.get("customer_id", 0)) is None:
             raise Refusal(422, "Create addresses failed.", errors={"customer_id": "does not exist"})
     made = [new_address(shop, shop.need("customers", item["customer_id"]), item) for item in items]
     return v3_data([_address(each) for each in made if each is not None])
 
 
+ADDRESS_WRITABLE = frozenset({*ADDRESS_TEXTS, "address_type", "form_fields"})
+
+
 def update_addresses(shop: Shop, call: Call) -> Response:
     items = call.array_body(BATCH)
-    for item in items:
+    for place, item in enumerate(items):
+        refuse_wrong(item, ADDRESS_CHECKS, title="Update addresses failed.", place=f"{place}.")
         if shop.get("addresses", item.get("id", 0)) is None:
             raise Refusal(422, "Update addresses failed.", errors={"id": "does not exist"})
     changed = []
     for item in items:
         address = shop.need("addresses", item["id"])
-        fields = {name: value for name, value in item.items() if name in (*ADDRESS_TEXTS, "address_type")}
+        fields = {name: value for name, value in item.items() if name in ADDRESS_WRITABLE}
         change_address(shop, address, fields)
         changed.append(_address(address))
     return v3_data(changed)
@@ -259,10 +280,13 @@ def create_attributes(shop: Shop, call: Call) -> Response:
     """POST: at most 50 in the store; the type is fixed for good."""
     items = call.array_body(BATCH)
     known = {each["name"] for each in shop.collections["attributes"].values()}
-    for item in items:
-        if not item.get("name") or item.get("type") not in ("string", "number", "date") or item["name"] in known:
-            raise Refusal(422, "Create attributes failed.", errors={"name": "missing, taken or of unknown type"})
-    if len(known) + len(items) > MOST_ATTRIBUTES:
+    for place, item in enumerate(items):
+        _check_given(place, item, ("name", "type"))
+        refuse_wrong(item, ATTRIBUTE_CHECKS, title="Create attributes failed.", place=f"{place}.")
+        if item["name"] in known:
+            raise Refusal(422, "Create attributes failed.", errors={f"{place}.name": "is taken"})
+        known.add(item["name"])
+    if len(known) > MOST_ATTRIBUTES:
         raise Refusal(422, "Create attributes failed.", errors={"attributes": f"at most {MOST_ATTRIBUTES}"})
     now = zulu(shop.now())
     made = [
@@ -292,27 +316,33 @@ def list_attribute_values(shop: Shop, call: Call) -> Response:
     return v3_slice(call, found)
 
 
+UPSERT_FAILED = "Upsert attribute values failed."
+
+
 def put_attribute_values(shop: Shop, call: Call) -> Response:
     """PUT: upsert, at most 10."""
     items = call.array_body(BATCH)
-    for item in items:
-        if shop.get("customers", item.get("customer_id", 0)) is None:
-            raise Refusal(422, "Upsert attribute values failed.", errors={"customer_id": "does not exist"})
-        _need_attribute(shop, item.get("attribute_id"))
-    return v3_data([_put_value(shop, item["customer_id"], item["attribute_id"], item.get("value")) for item in items])
+    for place, item in enumerate(items):
+        missing = {f"{place}.{name}": "is required" for name in VALUE_CHECKS if name not in item}
+        if missing:
+            raise Refusal(422, UPSERT_FAILED, errors=missing)
+        refuse_wrong(item, VALUE_CHECKS, title=UPSERT_FAILED, place=f"{place}.")
+        if shop.get("customers", item["customer_id"]) is None:
+            raise Refusal(422, UPSERT_FAILED, errors={"customer_id": "does not exist"})
+        _need_attribute(shop, item["attribute_id"])
+    return v3_data([_put_value(shop, item["customer_id"], item["attribute_id"], item["value"]) for item in items])
 
 
-def _need_attribute(shop: Shop, id_: Json) -> None:
+def _need_attribute(shop: Shop, id_: int) -> None:
     if shop.get("attributes", id_) is None:
-        raise Refusal(422, "Upsert attribute values failed.", errors={"attribute_id": "does not exist"})
+        raise Refusal(422, UPSERT_FAILED, errors={"attribute_id": "does not exist"})
 
 
-def _put_value(shop: Shop, customer_id: int, attribute_id: Json, value: Json) -> JsonObject:
-    _need_attribute(shop, attribute_id)
+def _put_value(shop: Shop, customer_id: int, attribute_id: int, value: str) -> JsonObject:
     now = zulu(shop.now())
     for known in shop.children("attribute_values", customer_id):
         if known["attribute_id"] == attribute_id:
-            known.update(attribute_value=str(value), date_modified=now)
+            known.update(attribute_value=value, date_modified=now)
             shop.touch()
             return known
     return shop.add(
@@ -320,7 +350,7 @@ def _put_value(shop: Shop, customer_id: int, attribute_id: Json, value: Json) ->
         {
             "id": shop.next_id("attribute_values"),
             "attribute_id": attribute_id,
-            "attribute_value": str(value),
+            "attribute_value": value,
             "customer_id": customer_id,
             "date_created": now,
             "date_modified": now,

@@ -53,7 +53,7 @@ class RouteTable:
         self._by_shape: dict[tuple[str, int], list[tuple[re.Pattern[str], Endpoint]]] = {}
         for each in endpoints:
             pattern = re.sub(r"\{(\w+):text\}", r"(?P<\1>[^/]+)", each.path)
-            pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]+)", pattern)
+            pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]{1,19})", pattern)
             shape = (each.version, each.path.count("/"))
             self._by_shape.setdefault(shape, []).append((re.compile(pattern), each))
 
@@ -199,6 +199,18 @@ def _decoded(request: Request, version: str, path: str, body: bytes) -> object:
     if "json" not in request.headers.get("content-type", ""):
         raise Refusal(400 if path.startswith("/hooks") else 415, "The content type must be application/json.")
     try:
-        return json.loads(body)
-    except ValueError:
+        decoded: object = json.loads(body.decode(), parse_float=_finite, parse_constant=_finite)
+        if b"\\ud" in body.lower():
+            # Half a character, which no answer could carry.
+            json.dumps(decoded, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise Refusal(400, "Input is invalid" if version == "v3" else "The JSON in the request is invalid.") from None
+    return decoded
+
+
+def _finite(literal: str) -> float:
+    """A number; ValueError for NaN, for Infinity, and for one beyond all bounds."""
+    value = float(literal)
+    if not math.isfinite(value):
+        raise ValueError(literal)
+    return value

@@ -262,8 +262,11 @@ def put_location_items(shop: Shop, call: Call) -> Response:
     return _queue(shop, "settings", [_setting(shop, place, entry, location_id) for place, entry in enumerate(entries)])
 
 
-def _setting(shop: Shop, place: int, entry: JsonObject, location_id: int) -> tuple[str, int, JsonObject]:
-    name, value = _identity(entry.get("identity") or {}, f"setting.{place}.identity")
+def _setting(shop: Shop, place: int, entry: Json, location_id: int) -> tuple[str, int, JsonObject]:
+    identity = entry.get("identity") if isinstance(entry, dict) else None
+    if not isinstance(identity, dict):
+        raise Refusal(422, NOT_VALID, errors={f"setting.{place}.identity": "must be an object"})
+    name, value = _identity(identity, f"setting.{place}.identity")
     given = {field: entry[field] for field in SETTINGS if entry.get(field) is not None}
     if not given:
         text = "At least one setting must be specified: warning_level, is_in_stock or safety_stock"

@@ -6,6 +6,7 @@ from functools import partial
 
 from starlette.responses import Response
 
+from brightpearl_pipelines.sandbox.bigcommerce.checks import one_of, refuse_wrong, text
 from brightpearl_pipelines.sandbox.bigcommerce.gateway import Endpoint, endpoint
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
@@ -26,7 +27,13 @@ from brightpearl_pipelines.sandbox.bigcommerce.wire import (
 )
 
 PERMISSIONS = ("app_only", "read", "write", "read_and_sf_access", "write_and_sf_access")
-LONGEST = {"namespace": 64, "key": 64, "value": 65535, "description": 255}
+CHECKS = {
+    "permission_set": one_of(*PERMISSIONS),
+    "namespace": text(64, least=1),
+    "key": text(64, least=1),
+    "value": text(least=1),
+    "description": text(255),
+}
 REQUIRED = ("permission_set", "namespace", "key", "value")
 MOST_PER_OWNER = 250
 DUPLICATE = "The namespace and key already exist on this resource."
@@ -111,13 +118,8 @@ def _checked(body: Json, *, whole: bool) -> JsonObject:
     missing = {name: f"Please provide a {name}." for name in REQUIRED if whole and not body.get(name)}
     if missing:
         raise Refusal(422, "Missing Required Fields", errors=missing)
-    fields = {name: body[name] for name in (*REQUIRED, "description") if name in body}
-    for name, value in fields.items():
-        if not isinstance(value, str) or len(value) > LONGEST.get(name, 64):
-            raise Refusal(422, "Invalid field(s)", errors={name: "invalid value"})
-    if fields.get("permission_set", "read") not in PERMISSIONS:
-        raise Refusal(422, "Invalid field(s)", errors={"permission_set": "invalid value"})
-    return fields
+    refuse_wrong(body, CHECKS)
+    return {name: body[name] for name in CHECKS if name in body}
 
 
 def _create(owner: Owner, shop: Shop, call: Call, resource_id: int, fields: JsonObject) -> JsonObject:

@@ -23,6 +23,7 @@ from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     JsonObject,
     Refusal,
     bool_filter,
+    decimal_of,
     epoch,
     includes,
     instant_filter,
@@ -30,6 +31,7 @@ from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     json_answer,
     nothing,
     page_and_limit,
+    parse_whole,
     v2_list,
 )
 
@@ -60,9 +62,8 @@ def _equalities(call: Call) -> list[Test]:
     for name in ("customer_id", "status_id", "channel_id"):
         value = call.query.get(name)
         if value is not None:
-            if not value.isdigit():
-                raise invalid_field(call, name)
-            tests.append(lambda order, name=name, wanted=int(value): order[name] == wanted)  # type: ignore[misc]
+            wanted = parse_whole(call, name, value)
+            tests.append(lambda order, name=name, wanted=wanted: order[name] == wanted)  # type: ignore[misc]
     for name in ("cart_id", "payment_method", "external_order_id"):
         value = call.query.get(name)
         if value is not None:
@@ -79,7 +80,7 @@ def _bounds(call: Call) -> list[Test]:
     for name, sign in (("min_total", 1), ("max_total", -1)):
         value = call.query.get(name)
         if value is not None:
-            wanted = _amount(call, name, value)
+            wanted = decimal_of(value, name)
             tests.append(lambda order, sign=sign, wanted=wanted: sign * (Decimal(order["total_inc_tax"]) - wanted) >= 0)  # type: ignore[misc]
     low, high = instant_filter(call, "min_date_created"), instant_filter(call, "max_date_created")
     if low is not None:
@@ -89,20 +90,9 @@ def _bounds(call: Call) -> list[Test]:
     return tests
 
 
-def _amount(call: Call, name: str, value: str) -> Decimal:
-    try:
-        return Decimal(value)
-    except ArithmeticError:
-        raise invalid_field(call, name) from None
-
-
 def _id_bound(call: Call, name: str) -> int | None:
     value = call.query.get(name)
-    if value is None:
-        return None
-    if not value.isdigit():
-        raise invalid_field(call, name)
-    return int(value)
+    return None if value is None else parse_whole(call, name, value)
 
 
 def _modified_bounds(shop: Shop, call: Call) -> tuple[int | None, int | None]:
@@ -144,7 +134,7 @@ def _looked_up(shop: Shop, call: Call) -> list[int] | None:
         return shop.index.orders_by_external_id.get(external, [])
     if email is not None:
         return shop.index.orders_by_email.get(email.lower(), [])
-    if customer is not None and customer.isdigit() and customer != "0":
+    if customer is not None and int(customer):
         return shop.index.orders_by_customer.get(int(customer), [])
     return None
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ JsonObject = dict[str, Any]
 
 STATUS_PAGE = "https://developer.bigcommerce.com/api-docs/getting-started/api-status-codes"
 NOT_FOUND = "The requested resource was not found."
+MOST_WHOLE = 2**63 - 1
+MOST_MONEY = Decimal(10) ** 12
+"""Where our money ends, in either direction; the shop's own limit is documented nowhere."""
 
 
 class Refusal(Exception):
@@ -175,10 +179,10 @@ def whole(call: Call, name: str, default: int) -> int:
 
 
 def parse_whole(call: Call, name: str, value: str) -> int:
-    try:
+    """A whole number of at most 64 bits; otherwise the field is invalid."""
+    if re.fullmatch(r"-?[0-9]{1,19}", value) and abs(int(value)) <= MOST_WHOLE:
         return int(value)
-    except ValueError:
-        raise invalid_field(call, name) from None
+    raise invalid_field(call, name)
 
 
 def invalid_field(call: Call, name: str) -> Refusal:
@@ -229,10 +233,17 @@ def includes(call: Call) -> set[str]:
 def parse_instant(text: str) -> datetime:
     """RFC-2822 or ISO-8601; ValueError for anything else. A bare date or an instant without zone is UTC."""
     try:
-        instant = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        instant = _instant(text)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies beyond the calendar") from None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError:
-        instant = parsedate_to_datetime(text)
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return parsedate_to_datetime(text)
 
 
 def rfc2822(instant: datetime) -> str:
@@ -277,7 +288,7 @@ def decimal_of(value: Json, field: str) -> Decimal:
         amount = Decimal(str(value))
     except InvalidOperation:
         raise Refusal(400, f"The field '{field}' is invalid.") from None
-    if not amount.is_finite():
+    if not amount.is_finite() or abs(amount) >= MOST_MONEY:
         raise Refusal(400, f"The field '{field}' is invalid.")
     return amount
 

@@ -1,0 +1,55 @@
+"""What customers, their addresses and attributes may hold (bigcommerce.md §5; lengths from the vendor's file)."""
+
+from math import inf
+
+from brightpearl_pipelines.sandbox.bigcommerce.checks import (
+    Checks,
+    amount,
+    either,
+    flag,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    text,
+    whole,
+)
+
+AT_ONCE = 10
+"""Addresses and attributes that a new customer may bring along."""
+
+OWNED = {"name": text(), "value": either(text(), amount(-inf), list_of(text()))}
+FORM_FIELDS = list_of(record(OWNED, required=OWNED))
+ADDRESS_CHECKS: Checks = {
+    **dict.fromkeys(("first_name", "last_name"), text(255, least=1)),
+    "company": text(255),
+    **dict.fromkeys(("address1", "address2", "country"), text()),
+    **dict.fromkeys(("city", "state_or_province"), text(100)),
+    "postal_code": text(30),
+    "country_code": text(2, least=2),
+    "phone": text(50),
+    "address_type": one_of("residential", "commercial"),
+    "customer_id": whole(),
+    "form_fields": FORM_FIELDS,
+}
+CUSTOMER_CHECKS: Checks = {
+    "email": text(250, least=3),
+    **dict.fromkeys(("first_name", "last_name"), text(100, least=1)),
+    **dict.fromkeys(("company", "tax_exempt_category"), text(255)),
+    "phone": text(50),
+    "notes": text(),
+    "registration_ip_address": text(30),
+    **dict.fromkeys(("customer_group_id", "origin_channel_id"), whole()),
+    "channel_ids": or_null(list_of(whole())),
+    "accepts_product_review_abandoned_cart_emails": flag,
+    "store_credit_amounts": list_of(record({"amount": amount(-inf)})),
+    "form_fields": FORM_FIELDS,
+    "authentication": record({"force_password_reset": flag, "new_password": text()}),
+    "trigger_account_created_notification": flag,
+    "addresses": list_of(record(ADDRESS_CHECKS), AT_ONCE),
+    "attributes": list_of(
+        record({"attribute_id": whole(), "attribute_value": text(255)}, required=["attribute_id"]), AT_ONCE
+    ),
+}
+ATTRIBUTE_CHECKS: Checks = {"name": text(255, least=1), "type": one_of("string", "number", "date")}
+VALUE_CHECKS: Checks = {"customer_id": whole(), "attribute_id": whole(), "value": text(255)}
