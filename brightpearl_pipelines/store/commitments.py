@@ -131,6 +131,14 @@ def skus_changed_after(tx: Transaction, connection: str, version: int) -> tuple[
     return {row[0] for row in rows}, max((row[1] for row in rows), default=version)
 
 
+def skus_of(tx: Transaction, order_ids: Iterable[UUID]) -> set[str]:
+    """All that the orders promise, or promised before."""
+    rows = tx.connection.execute(
+        "SELECT DISTINCT sku FROM sync.commitment WHERE order_id = ANY(%s)", (list(order_ids),)
+    )
+    return {row[0] for row in rows}
+
+
 def settled_since(tx: Transaction, connection: str, at: datetime) -> set[str]:
     """The SKUs of orders that were reserved at or after that instant."""
     rows = tx.connection.execute(

@@ -17,7 +17,6 @@ from brightpearl_pipelines.entities.models import Customer, Order, Payment, Prod
 from brightpearl_pipelines.mapping import MappingError, MappingErrors
 from brightpearl_pipelines.store import (
     agreed,
-    commitments,
     conflicts,
     crosswalk,
     dead_letters,
@@ -31,7 +30,7 @@ from brightpearl_pipelines.sync.beside import claim, completed, missing
 from brightpearl_pipelines.sync.engine import Engine
 from brightpearl_pipelines.sync.hub import golden_id, token
 from brightpearl_pipelines.sync.matching import EMPTY, ONLY_LINKED, link_mark, match
-from brightpearl_pipelines.sync.promises import commit_orders, commit_returns, forget
+from brightpearl_pipelines.sync.promises import commit_orders, commit_returns, forget, rename
 from brightpearl_pipelines.sync.scope import Counts, Scope
 from brightpearl_pipelines.systems.contract import Ignored, Linked, Mapped, Source
 
@@ -182,7 +181,7 @@ class _Batch:
             news = [golden for key, golden in self.fresh.items() if key in changed]
             commit_orders(self.tx, self.connection.settings.brightpearl, self._name, news)
         if self._entity == "product":
-            self._rename_promises(existing)
+            self._rename(existing)
         self.counts.changed += len(changed)
         self.counts.created += len(self.begun)
         self.counts.updated += len(changed - self.begun)
@@ -200,12 +199,12 @@ class _Batch:
             forget(self.tx, self.connection.settings.brightpearl, self._name, new)
         claim(self.tx, self._entity, self._name, self.claims, self.counts)
 
-    def _rename_promises(self, existing: Mapping[UUID, Golden]) -> None:
+    def _rename(self, existing: Mapping[UUID, Golden]) -> None:
         account = self.connection.settings.brightpearl or self._name
         for key, golden in self.fresh.items():
             before = existing[key].content.get("sku") if key in existing else None
             if before and before != golden.content.get("sku"):
-                commitments.rename(self.tx, account, before, golden.content["sku"])
+                rename(self.tx, account, before, golden.content["sku"])
 
     @property
     def _name(self) -> str:

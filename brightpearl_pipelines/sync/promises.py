@@ -5,6 +5,7 @@ was placed under the old one still holds its units back.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -43,7 +44,8 @@ def commit_orders(tx: Transaction, account: str, shop: str, orders: Iterable[Gol
                 left = max(int(line["quantity"]) - back.get(line["key"], 0), 0)
                 quantities[skus[line["sku"]]] = quantities.get(skus[line["sku"]], 0) + left
         commitments.replace(tx, row.id, account, quantities)
-    forget(tx, account, shop, skus)
+    # A line that was taken out has moved the shop's figure as well.
+    forget(tx, account, shop, {*skus, *commitments.skus_of(tx, names)})
 
 
 def commit_returns(tx: Transaction, account: str, shop: str, returns: Iterable[Golden]) -> None:
@@ -53,6 +55,18 @@ def commit_returns(tx: Transaction, account: str, shop: str, returns: Iterable[G
     commit_orders(tx, account, shop, goldens.by_ids(tx, "order", known.values()).values())
     # Goods of an order that we do not know move the shop's figures as well.
     forget(tx, account, shop, {line["sku"] for row in rows for line in row.content["lines"]} - {""})
+
+
+def rename(tx: Transaction, account: str, old: str, new: str) -> None:
+    """A product of the account has another SKU now: its promises go over to that, and bundles name it by that."""
+    commitments.rename(tx, account, old, new)
+    found = crosswalk.find_by_keys(tx, "product", "component", [old]).get(old, [])
+    bundles = []
+    for row in goldens.by_ids(tx, "product", crosswalk.external_ids(tx, "product", account, found)).values():
+        parts = [{**part, "sku": new} if part["sku"] == old else part for part in row.content["components"]]
+        bundles.append(replace(row, content={**row.content, "components": parts}))
+    goldens.put(tx, bundles)
+    crosswalk.put_keys(tx, "product", [("component", new, row.id) for row in bundles])
 
 
 def settle_part(tx: Transaction, account: str, order: UUID, units: Mapping[str, int], at: datetime) -> None:

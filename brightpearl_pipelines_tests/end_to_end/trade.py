@@ -62,7 +62,7 @@ class Trade:
             ("cancelled in the shop", self._cancel, 4),
             ("refunded", self._refund, 10),
             ("price change", self._change_price, 8),
-            ("stock correction", self._correct_stock, 8),
+            ("stock correction", self._correct_stock, 20),
             ("new product", self._new_product, 2),
             ("renamed product", self._rename, 2),
             ("renamed SKU", self._rename_sku, 1),
@@ -114,8 +114,9 @@ class Trade:
             for each in self.harness.bigcommerce.collection("variants").values()
             if each.get("sku") and self._in_brightpearl(each["sku"])
         ]
-        if order is None or not variants:
-            return None
+        addresses = self.harness.bigcommerce.collection("order_addresses").values()
+        if order is None or not variants or all(each["order_id"] != order["id"] for each in addresses):
+            return None  # what is only downloaded has nowhere to be sent to
         variant = self.rng.choice(variants)
         new = {"product_id": variant["product_id"], "variant_id": variant["id"], "quantity": self.rng.randint(1, 3)}
         return self._shop("PUT", f"v2/orders/{order['id']}", {"products": [new]})
@@ -198,7 +199,7 @@ class Trade:
         entry = self.rng.choice([each for each in books.collection("availability").values() if each["warehouses"]])
         sku = books.collection("products")[str(entry["productId"])]["identity"]["sku"]
         warehouse = int(self.rng.choice(list(entry["warehouses"])))
-        change = self.rng.choice((5, 20, 50, -1, -3))
+        change = self.rng.choice((20, 100, 200, -1, -3))
         try:
             self.harness.in_world(lambda: books.stock.correct(sku, warehouse, change, "counted"))
         except ValueError:  # there are not so many to lose

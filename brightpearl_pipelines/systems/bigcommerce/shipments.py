@@ -102,13 +102,13 @@ class _Planner:
             self._undo(row, order, links, before)
         elif len(row.content.get("tracking", "")) > LONGEST_TRACKING:
             self.held.append(_too_long(self.context.connection, row))
-        elif strangers := _strangers(row.content["lines"], order.payload):
-            self.held.append(_not_ordered(self.context.connection, row, strangers))
         elif links and before.get("lines") not in (None, row.content["lines"]):
             self.superseded += [(row.id, "create"), (row.id, "remove")]
             self._remove(row, order.id, links, f"v{row.version}")
             self._create(row, order, (), f"v{row.version}")
         else:
+            if strangers := _strangers(row.content["lines"], order.payload):
+                self.held.append(_not_ordered(self.context.connection, row, strangers))
             self._create(row, order, links, str(before.get("removed") or ""))
             self._update(row, links, before)
 
@@ -243,6 +243,10 @@ def _by_address(lines: Sequence[Json], order: Json) -> dict[int, list[dict[str, 
     return dict(sorted(found.items()))
 
 
+def _there(order: Record | None) -> bool:
+    return order is not None and not order.deleted
+
+
 def _strangers(lines: Sequence[Json], order: Json) -> list[str]:
     """Lines that left and that the shop's order does not have (any more)."""
     ordered = {str(item["id"]) for item in line_items(order)}
@@ -258,7 +262,7 @@ def _not_ordered(connection: str, row: Golden, strangers: Sequence[str]) -> Dead
         subject=str(row.id),
         reason="not_in_the_shops_order",
         sentence=f"goods-out note {row.content['reference']} took away what the shop's order {number} does not have "
-        f"(any more): order line {lines}",
+        f"(any more): order line {lines}; the rest of it is told",
         suggestion="Put the line back into the shop's order, or tell the customer yourself and discard this letter.",
         field="lines",
         value=lines,
@@ -309,17 +313,24 @@ def expect(context: PlanContext, rows: Sequence[Golden]) -> Mapping[UUID, Expect
     names = {str(row.content["order_number"]) for row in rows if _shop(row.content) == context.connection}
     found = context.hub.by_keys("shipment", "order", names)
     parcels = context.hub.goldens("shipment", {each for ids in found.values() for each in ids})
+    orders = context.hub.records(context.connection, "orders", [name.partition(":")[2] for name in found])
     expected: dict[UUID, Expected] = {}
     for name, ids in found.items():
+        number = name.partition(":")[2]
+        # Of what the order does not have (any more) nothing can be told: that is held.
+        ordered = {str(item["id"]) for item in line_items(orders[number].payload)} if _there(orders.get(number)) else ()
         units: dict[str, int] = {}
-        standing = [parcels[each].content for each in ids if not parcels[each].content.get("undone")]
-        for content in standing:
-            for line in content["lines"]:
+        told = []
+        for content in (parcels[each].content for each in ids if not parcels[each].content.get("undone")):
+            lines = [line for line in content["lines"] if line["line"] in ordered]
+            for line in lines:
                 units[line["line"]] = units.get(line["line"], 0) + int(line["quantity"])
+            if lines:
+                told.append(content)
         fields: dict[str, Any] = {f"line {line}": shipped for line, shipped in sorted(units.items())}
-        lookup: dict[str, Any] = {"order": name.partition(":")[2]}
-        if any(datetime.fromisoformat(each["shipped_at"]) > context.now - FOLLOWED for each in standing):
-            fields["tracking"] = sorted({each["tracking"] for each in standing} - {""})
+        lookup: dict[str, Any] = {"order": number}
+        if any(datetime.fromisoformat(each["shipped_at"]) > context.now - FOLLOWED for each in told):
+            fields["tracking"] = sorted({each["tracking"] for each in told} - {""})
             lookup["tracking"] = True
         expected[min(ids)] = Expected(name, lookup, fields)
     return expected
