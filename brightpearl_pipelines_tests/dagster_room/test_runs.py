@@ -25,7 +25,7 @@ def test_a_run_on_changes_brings_a_new_order_all_the_way_once(plant):
     assert [row["id"] for row in extracted["sample"]] == [number]
     assert extracted["dagster/row_count"] == len(plant.world.bigcommerce.collection("orders"))
     mapped = metadata_of(result, "mapped_orders")
-    assert [(row["number"], row["from"]) for row in mapped["sample"]] == [(number, "bigcommerce")]
+    assert (number, "bigcommerce") in [(row["number"], row["from"]) for row in mapped["sample"]]
 
 
 def test_a_second_run_finds_nothing_to_write(plant):
