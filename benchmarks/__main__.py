@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks import bounds
 from benchmarks.pipeline import hot_spots
+from benchmarks.stock import stock_passes, tables
 from benchmarks.talking import Child, Json, child
 from brightpearl_pipelines.store import embedded
 from brightpearl_pipelines.store.database import migrate
@@ -137,6 +138,11 @@ def orders_in(server: Server, count: int, products: int, *, known: bool) -> tupl
             in_["reads"] - sweep["brightpearl"],
             bounds.rows_before_reserving(made["reservations"]),
         ),
+        Figure(
+            "Brightpearl, together",
+            in_["writes"] + in_["reads"] - sweep["brightpearl"],
+            bounds.orders_in(count, new_customers=not known),
+        ),
         Figure("BigCommerce, reads", calls["bigcommerce"]["reads"] - sweep["bigcommerce"], bounds.shop_pages(count)),
         Figure("BigCommerce, writes", calls["bigcommerce"]["writes"], 0),
         Figure(
@@ -148,26 +154,6 @@ def orders_in(server: Server, count: int, products: int, *, known: bool) -> tupl
         Figure("beside these: a run that finds nothing", sum(sweep.values()), 0),
     ]
     return run, figures
-
-
-def stock_pass(server: Server, count: int, products: int) -> tuple[int, int, list[Figure]]:
-    """A full pass over the stock after `count` orders have moved it: products, numbers written, calls."""
-    with pair(server, products=products, known=0) as bench:
-        bench.sandbox.ask("orders", count=count)
-        bench.measured(reach="changes")
-        run = bench.measured(reach="everything", stock=True)
-        tracked = bench.sandbox.ask("holds")["availability"]
-    changed = sum(each["updated"] for each in run["steps"] if each["step"] == "published")
-    calls = run["calls"]
-    return (
-        tracked,
-        changed,
-        [
-            Figure("Brightpearl, reads", calls["brightpearl"]["reads"], bounds.stock_read(tracked)),
-            Figure("BigCommerce, writes", calls["bigcommerce"]["writes"], bounds.stock_written(changed)),
-            Figure("BigCommerce, reads until they show", calls["bigcommerce"]["reads"], 0),
-        ],
-    )
 
 
 def latencies(server: Server, events: int, products: int) -> list[float]:
@@ -189,6 +175,7 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     options.add_argument("--orders", default="1000,10000", help="sizes of the order runs, by comma (1000,10000)")
+    options.add_argument("--stock", default="5700", help="sizes of the stock passes, by comma; empty for none (5700)")
     options.add_argument("--products", type=int, default=1000, help="size of the catalogue (1000)")
     options.add_argument("--events", type=int, default=30, help="orders whose latency is measured; 0 for none (30)")
     options.add_argument("--profile", action="store_true", help="also tell where the time of the first order run goes")
@@ -198,8 +185,9 @@ def main() -> None:
     console.print(f"Python {platform.python_version()}, {os.cpu_count()} processors, limits of the APIs lifted")
     with postgres() as server:
         _orders(console, server, sizes, given.products)
-        tracked, changed, figures = stock_pass(server, sizes[0], given.products)
-        console.print(calls_table(f"Stock: {tracked:,} products read, {changed:,} numbers written", figures, 0))
+        for each in stock_passes(server.database, [int(size) for size in given.stock.split(",") if size]):
+            for table in tables([each]):
+                console.print(table)
         if given.events:
             _latency(console, latencies(server, given.events, given.products))
         if given.profile:

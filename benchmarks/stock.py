@@ -99,7 +99,7 @@ def main() -> None:
     """Measure and print; sizes may be given as arguments."""
     import sys
 
-    from benchmarks.__main__ import postgres
+    from benchmarks.__main__ import postgres  # not at the top: that module imports this one
 
     sizes = [int(each) for each in sys.argv[1:]] or SIZES
     console = Console()

@@ -7,6 +7,7 @@ and catalogue equal, nothing doubled, nothing left to write, and `bpp reconcile`
 
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 
 import pytest
 
@@ -174,12 +175,30 @@ def promises(harness: Harness) -> Counter[str]:
                     gone += Counter(
                         {row: sum(m["quantity"] for m in moves) for row, moves in note["orderRows"].items()}
                     )
+            whole = all(gone[row] >= wanted for row, wanted in wanted_of(harness, number).items())
             for row, each in booked["orderRows"].items():
-                in_part = booked["allocationStatusCode"] == "APA" and each["composition"]["bundleChild"]
-                if each["productId"] != FREE_TEXT and not in_part:
+                if each["productId"] != FREE_TEXT and (whole or not each["composition"]["bundleChild"]):
                     ordered[harness.sku_of(each["productId"])] -= gone[row]
         units += +ordered  # without what is below zero: what has left beyond the order is nobody's promise
     return units
+
+
+def wanted_of(harness: Harness, number: str) -> dict[str, Fraction]:
+    """Units of each stock tracked row of an imported order that are to leave: what was refunded stays."""
+    rows, products = harness.order(number)["orderRows"], harness.brightpearl.collection("products")
+    lines = {str(line["id"]): line for line in harness.shop_lines(number)}
+    wanted: dict[str, Fraction] = {}
+    for row_id, row in rows.items():
+        product = products.get(str(row["productId"]))
+        if product is None or not product["stock"]["stockTracked"]:
+            continue
+        root = row
+        while root["composition"]["bundleChild"]:
+            root = rows[str(root["composition"]["parentOrderRowId"])]
+        line = lines.get(str(root.get("externalRef")))
+        share = 1 - Fraction(line["quantity_refunded"], line["quantity"]) if line else Fraction(1)
+        wanted[row_id] = Fraction(row["quantity"]["magnitude"]) * share
+    return wanted
 
 
 def in_parts(harness: Harness, sku: str, quantity: int) -> Counter[str]:
