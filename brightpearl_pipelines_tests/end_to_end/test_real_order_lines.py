@@ -20,6 +20,8 @@ from brightpearl_pipelines.store.types import DeadLetter
 from brightpearl_pipelines_tests.shared import shared_folder
 from brightpearl_pipelines_tests.sync.harness import Harness, harnessed, money
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
 REFUNDED = (4, 14)
 WHOLLY_REFUNDED = 4
 ON_HOLD = 16
