@@ -67,14 +67,17 @@ def test_a_webhook_requests_one_run_of_the_assets_that_it_concerns(plant):
         "bigcommerce/published_inventory",
     } <= chosen
     # … but nothing that no order touches.
-    assert not {
-        "bigcommerce/extracted_products",
-        "brightpearl/extracted_customers",
-        "brightpearl/extracted_orders",
-        "brightpearl/extracted_products",
-        "mapped_products",
-        "mapped_purchase_orders",
-    } & chosen
+    assert (
+        not {
+            "bigcommerce/extracted_products",
+            "brightpearl/extracted_customers",
+            "brightpearl/extracted_orders",
+            "brightpearl/extracted_products",
+            "mapped_products",
+            "mapped_purchase_orders",
+        }
+        & chosen
+    )
     assert request.tags.items() >= {"trigger": "webhook", "dagster/partition": today()}.items()
     assert request.run_config["resources"]["scope"]["config"]["reach"] == "events"
     plant.job("sync_changes", asset_selection=request.asset_selection, run_config=request.run_config, tags=request.tags)
