@@ -30,6 +30,8 @@ PLENTY = 1000
 AWAITING_FULFILMENT = 11
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_sync_that_is_killed_again_and_again_ends_like_one_that_never_was(embedded_server, encryption_key, capsys):
     world = _world()
     drafts = list(generate_orders(world, SEED, sum(ORDERS_A_ROUND), datetime.now(UTC)))
