@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from brightpearl_pipelines.sandbox.dispatch import half_of
 from brightpearl_pipelines.sandbox.generate import generate_orders, generate_world
 from brightpearl_pipelines.sandbox.world import DraftOrder, World
