@@ -7,12 +7,12 @@ from brightpearl_pipelines.sandbox.bigcommerce.checks import (
     MOST,
     Checks,
     flag,
+    integer,
     list_of,
+    object_of,
     one_of,
-    record,
     refuse_wrong,
     text,
-    whole,
 )
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
@@ -66,10 +66,10 @@ CHECKS: Checks = {
     "meta_keywords": list_of(text()),
     **dict.fromkeys(("meta_description", "search_keywords", "description"), text()),
     "image_url": text(),
-    "custom_url": record({"url": text(1024, least=1), "is_customized": flag}, required=["url"]),
-    "parent_id": whole(),
-    "views": whole(),
-    "sort_order": whole(-MOST),
+    "custom_url": object_of({"url": text(1024, least=1), "is_customized": flag}, required=["url"]),
+    "parent_id": integer(),
+    "views": integer(),
+    "sort_order": integer(-MOST),
     "layout_file": text(500),
     "is_visible": flag,
     "default_product_sort": one_of(
@@ -173,7 +173,7 @@ def put_assignments(shop: Shop, call: Call) -> Response:
     """PUT: 204; 422 when a product or channel does not exist."""
     rows = call.array_body(ASSIGNMENT_BATCH)
     for row in rows:
-        refuse_wrong(row, {"product_id": whole(), "channel_id": whole()})
+        refuse_wrong(row, {"product_id": integer(), "channel_id": integer()})
         for name, collection in (("product_id", "products"), ("channel_id", "channels")):
             if shop.get(collection, row.get(name, 0)) is None:
                 raise Refusal(422, "Invalid field(s)", errors={name: f"{row.get(name)} does not exist"})

@@ -15,7 +15,7 @@ from brightpearl_pipelines.sandbox.bigcommerce.catalog_checks import (
     VARIANT_CHECKS,
 )
 from brightpearl_pipelines.sandbox.bigcommerce.catalog_shape import PRODUCT, READ_ONLY_PRODUCT, VARIANT, variant_json
-from brightpearl_pipelines.sandbox.bigcommerce.checks import NOT_VALID, list_of, record, refuse_wrong, text, whole
+from brightpearl_pipelines.sandbox.bigcommerce.checks import NOT_VALID, integer, list_of, object_of, refuse_wrong, text
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     NOT_FOUND,
@@ -189,14 +189,19 @@ def delete_products(shop: Shop, call: Call) -> Response:
 # -- variants --------------------------------------------------------------------------------------------------------
 
 
-CHOICE = {"option_display_name": text(255, least=1), "label": text(255, least=1), "id": whole(), "option_id": whole()}
+CHOICE = {
+    "option_display_name": text(255, least=1),
+    "label": text(255, least=1),
+    "id": integer(),
+    "option_id": integer(),
+}
 
 
 def _references(shop: Shop, product: JsonObject, given: Json) -> list[JsonObject]:
     """Option values by id and option id, or by labels; 422 for one that there is not."""
     if not isinstance(given, list) or not given:
         raise _missing({"option_values": "Please provide option values."})
-    refuse_wrong({"option_values": given}, {"option_values": list_of(record(CHOICE))})
+    refuse_wrong({"option_values": given}, {"option_values": list_of(object_of(CHOICE))})
     references = []
     for each in given:
         if each.get("option_display_name") and each.get("label"):

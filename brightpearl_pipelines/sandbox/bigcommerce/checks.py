@@ -16,6 +16,7 @@ Checks = Mapping[str, Check]
 
 LONG_TEXT = 65535
 MOST = 2_147_483_647
+MOST_MEASURE = 9_999_999_999
 NOT_VALID = "Invalid field(s)"
 
 
@@ -28,13 +29,13 @@ def text(most: int = LONG_TEXT, *, least: int = 0) -> Check:
     return lambda value: None if isinstance(value, str) and least <= len(value) <= most else words
 
 
-def whole(low: int = 0, high: int = MOST) -> Check:
+def integer(low: int = 0, high: int = MOST) -> Check:
     """A whole number, written as one: neither text nor 1.0."""
     words = f"must be a whole number from {low} to {high}"
     return lambda value: None if type(value) is int and low <= value <= high else words
 
 
-def amount(low: float = 0, high: float = math.inf) -> Check:
+def numeric(low: float = 0, high: float = math.inf) -> Check:
     """A finite number, money or a measure."""
     bounds = f" of at least {low}" if high == math.inf else f" from {low} to {high}"
     words = "must be a number" + ("" if low == -math.inf else bounds)
@@ -87,7 +88,7 @@ def list_of(check: Check, most: int | None = None) -> Check:
     return wrong
 
 
-def record(checks: Checks, required: Iterable[str] = ()) -> Check:
+def object_of(checks: Checks, required: Iterable[str] = ()) -> Check:
     """An object whose known fields pass; unknown fields are let through, as the API ignores them."""
     needed = tuple(required)
 

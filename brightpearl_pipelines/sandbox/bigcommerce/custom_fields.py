@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.catalog import need_product
-from brightpearl_pipelines.sandbox.bigcommerce.checks import NOT_VALID, list_of, record, refuse_wrong, text
+from brightpearl_pipelines.sandbox.bigcommerce.checks import NOT_VALID, list_of, object_of, refuse_wrong, text
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
@@ -30,7 +30,7 @@ MOST = 200
 
 def merged(shop: Shop, present: Sequence[JsonObject], given: Json) -> list[JsonObject]:
     """The fields after a write of some of them. Refusal 422 for a malformed one or a pair that is there twice."""
-    refuse_wrong({"custom_fields": given}, {"custom_fields": list_of(record({}))})
+    refuse_wrong({"custom_fields": given}, {"custom_fields": list_of(object_of({}))})
     fields = [dict(each) for each in present]
     for each in given:
         own = next((field for field in fields if field["id"] == each.get("id")), None)

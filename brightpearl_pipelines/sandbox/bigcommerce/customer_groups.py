@@ -7,15 +7,15 @@ from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.checks import (
     Checks,
-    amount,
     either,
     flag,
+    integer,
     list_of,
+    numeric,
+    object_of,
     one_of,
-    record,
     refuse_wrong_v2,
     text,
-    whole,
 )
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
@@ -33,11 +33,11 @@ from brightpearl_pipelines.sandbox.bigcommerce.wire import (
     v2_list,
 )
 
-_METHOD: Checks = {"method": one_of("percent", "fixed", "price"), "amount": either(text(), amount(-inf))}
+_METHOD: Checks = {"method": one_of("percent", "fixed", "price"), "amount": either(text(), numeric(-inf))}
 RULES: Mapping[str, Checks] = {
-    "price_list": {"price_list_id": whole()},
-    "category": {**_METHOD, "category_id": whole()},
-    "product": {**_METHOD, "product_id": whole()},
+    "price_list": {"price_list_id": integer()},
+    "category": {**_METHOD, "category_id": integer()},
+    "product": {**_METHOD, "product_id": integer()},
     "all": _METHOD,
 }
 """What each type of discount rule consists of; all of it is required (customers.v2.yml)."""
@@ -47,13 +47,15 @@ def _rule(value: Json) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in RULES:
         return f"must be an object whose type is one of {', '.join(RULES)}"
-    return record(RULES[kind], required=RULES[kind])(value)
+    return object_of(RULES[kind], required=RULES[kind])(value)
 
 
 CHECKS: Checks = {
     "name": text(least=1),
     "is_default": flag,
-    "category_access": record({"type": one_of("all", "specific", "none"), "categories": list_of(whole())}, ["type"]),
+    "category_access": object_of(
+        {"type": one_of("all", "specific", "none"), "categories": list_of(integer())}, ["type"]
+    ),
     "discount_rules": list_of(_rule),
     "is_group_for_guests": flag,
 }

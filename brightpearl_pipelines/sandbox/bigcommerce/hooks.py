@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -125,7 +124,7 @@ async def _attempt(shop: "Shop", delivery_id: int) -> None:
     if hook is None or not hook["is_active"]:
         shop.drop("pending_webhooks", delivery_id)
         return
-    domain = urlsplit(hook["destination"]).netloc
+    domain = httpx.URL(hook["destination"]).netloc.decode()
     health = shop.domain_health.setdefault(f"{hook['client_id']} {domain}", DomainHealth())
     now = shop.clock.now()
     if health.blocked_until is not None and health.blocked(now):

@@ -1,7 +1,8 @@
 """Managing webhooks: V3 in an envelope, V2 bare (bigcommerce.md §7.1)."""
 
-from urllib.parse import urlsplit
+import re
 
+import httpx
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
@@ -132,16 +133,26 @@ def _fields(shop: Shop, body: JsonObject) -> JsonObject:
 def _headers(value: Json) -> dict[str, str] | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+    if not isinstance(value, dict) or not all(_is_header(*each) for each in value.items()):
         raise Refusal(422, NOT_VALID, errors={"headers": "error.expected.jsobject"})
     return dict(value)
 
 
+def _is_header(name: str, value: Json) -> bool:
+    """Whether HTTP can carry it."""
+    return bool(re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII)) and bool(
+        isinstance(value, str) and re.fullmatch(r"[\t -~]*", value)
+    )
+
+
 def _destination(shop: Shop, value: Json) -> str:
     """A URL; the real shop takes only https on port 443."""
-    parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
     strict = bool(shop.settings["require_https_destination"])
-    if not parts.hostname or parts.scheme not in ("https", *(() if strict else ("http",))):
+    try:
+        parts = httpx.URL(value if isinstance(value, str) else "")
+    except httpx.InvalidURL:
+        parts = httpx.URL("")
+    if not parts.host or parts.scheme not in ("https", *(() if strict else ("http",))):
         raise Refusal(422, NOT_VALID, errors={"destination": "error.invalid.url"})
     if strict and parts.port not in (None, 443):
         raise Refusal(422, NOT_VALID, errors={"destination": "error.invalid.port"})

@@ -24,7 +24,7 @@ CUSTOM_REQUIRED = ("name", "quantity", "price_ex_tax", "price_inc_tax")
 
 def whole_quantity(value: Json, lowest: int = 1) -> int:
     """A quantity; 400 for anything but a whole number."""
-    if type(value) is not int or value < lowest:
+    if type(value) is not int or not lowest <= value <= stock.MOST:
         raise Refusal(400, "The field 'quantity' is invalid.")
     return value
 
@@ -119,6 +119,8 @@ class LineWrites:
             raise Refusal(400, "The field 'quantity' is invalid.", details={"id": given["id"]})
         if ("price_ex_tax" in given) != ("price_inc_tax" in given):
             raise Refusal(400, "The fields 'price_ex_tax' and 'price_inc_tax' must be supplied together.")
+        if "price_ex_tax" in given:
+            _pair(given)
         return line
 
     def _moves_stock(self, order: JsonObject) -> bool:

@@ -4,6 +4,17 @@ import uuid
 
 from starlette.responses import Response
 
+from brightpearl_pipelines.sandbox.bigcommerce.checks import (
+    NOT_VALID,
+    Checks,
+    flag,
+    list_of,
+    numeric,
+    object_of,
+    one_of,
+    refuse_wrong,
+    text,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.populate import default_location
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
@@ -25,7 +36,28 @@ PAGE_MOST = 1000
 MOST_LOCATIONS = 100
 BATCH = 50
 REQUIRED = ("label", "managed_by_external_source", "type_id", "time_zone", "address")
-FIXED = frozenset({"id", "created_at", "updated_at", "is_default"})
+DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_HOURS: Checks = {"open": flag, "opening": text(), "closing": text()}
+CHECKS: Checks = {
+    **dict.fromkeys(("code", "label", "description", "time_zone"), text()),
+    **dict.fromkeys(("managed_by_external_source", "enabled", "storefront_visibility"), flag),
+    "type_id": one_of("PHYSICAL", "VIRTUAL"),
+    "operating_hours": object_of(dict.fromkeys(DAYS, object_of(_HOURS))),
+    "special_hours": list_of(
+        object_of(
+            {**_HOURS, "label": text(), "date": text(), "all_day": flag, "annual": flag}, ["label", "date", "open"]
+        )
+    ),
+    "address": object_of(
+        {
+            **dict.fromkeys(("address1", "address2", "city", "state", "zip", "email", "phone", "country_code"), text()),
+            "geo_coordinates": object_of(
+                {"latitude": numeric(-90, 90), "longitude": numeric(-180, 180)}, ["latitude", "longitude"]
+            ),
+        }
+    ),
+}
+"""The vendor's locations file."""
 
 
 def _accepted(shop: Shop) -> Response:
@@ -62,10 +94,11 @@ def create_locations(shop: Shop, call: Call) -> Response:
     for place, item in enumerate(items):
         missing = [name for name in REQUIRED if item.get(name) is None]
         if missing:
-            raise Refusal(422, "Invalid field(s)", errors={f"{place}.{name}": "is required" for name in missing})
-        code = str(item.get("code") or "").lower()
+            raise Refusal(422, NOT_VALID, errors={f"{place}.{name}": "is required" for name in missing})
+        refuse_wrong(item, CHECKS, place=f"{place}.")
+        code = item.get("code", "").lower()
         if code and code in codes:
-            raise Refusal(422, "Invalid field(s)", errors={f"{place}.code": "is taken"})
+            raise Refusal(422, NOT_VALID, errors={f"{place}.code": "is taken"})
         codes.add(code)
     now = zulu(shop.now())
     for item in items:
@@ -76,7 +109,7 @@ def create_locations(shop: Shop, call: Call) -> Response:
             "enabled": True,
             "storefront_visibility": True,
             "code": f"BC-LOCATION-{id_}",
-            **{name: value for name, value in item.items() if name not in FIXED},
+            **{name: item[name] for name in CHECKS if item.get(name, "") != ""},
             "id": id_,
             "is_default": False,
         }
@@ -88,7 +121,8 @@ def create_locations(shop: Shop, call: Call) -> Response:
 def update_locations(shop: Shop, call: Call) -> Response:
     """PUT: an array; what is left out stays."""
     items = call.array_body(BATCH)
-    for item in items:
+    for place, item in enumerate(items):
+        refuse_wrong(item, CHECKS, place=f"{place}.")
         if shop.get("locations", item.get("id", 0)) is None:
             raise Refusal(422, f"Location not found, identities: [{item.get('id')}]")
     for item in items:
@@ -97,7 +131,7 @@ def update_locations(shop: Shop, call: Call) -> Response:
 
 
 def _change(shop: Shop, location: JsonObject, fields: JsonObject) -> None:
-    given = {name: value for name, value in fields.items() if name not in FIXED}
+    given = {name: fields[name] for name in CHECKS if name in fields}
     if "address" in given:
         given["address"] = {**location["address"], **given["address"]}
     location.update(given)

@@ -3,6 +3,21 @@
 from starlette.responses import Response
 
 from brightpearl_pipelines.sandbox.bigcommerce.catalog_shape import variant_json
+from brightpearl_pipelines.sandbox.bigcommerce.checks import (
+    MOST_MEASURE,
+    NOT_VALID,
+    Checks,
+    flag,
+    integer,
+    list_of,
+    numeric,
+    object_of,
+    one_of,
+    or_null,
+    refuse_wrong,
+    text,
+    wrong_fields,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
 from brightpearl_pipelines.sandbox.bigcommerce.wire import (
@@ -26,6 +41,25 @@ UPSERT_BATCH = 1000
 CREATE_BATCH = 100
 ASSIGNMENT_BATCH = 25
 PRICES = ("price", "sale_price", "retail_price", "map_price")
+LIST_CHECKS: Checks = {"name": text(least=1), "active": flag}
+RECORD_CHECKS: Checks = {
+    "variant_id": or_null(integer()),
+    **dict.fromkeys(("sku", "currency"), text()),
+    **dict.fromkeys(PRICES, or_null(numeric(0, MOST_MEASURE))),
+    "bulk_pricing_tiers": list_of(
+        object_of(
+            {
+                **dict.fromkeys(("quantity_min", "quantity_max"), integer()),
+                "type": one_of("fixed", "price", "percent"),
+                "amount": numeric(),
+            }
+        )
+    ),
+}
+ASSIGNMENT_CHECKS: Checks = {
+    "price_list_id": integer(),
+    **dict.fromkeys(("customer_group_id", "channel_id"), or_null(integer())),
+}
 
 
 def need_list(shop: Shop, call: Call) -> JsonObject:
@@ -54,6 +88,7 @@ def _checked_name(shop: Shop, body: JsonObject, own: int | None) -> str:
     """The list's name; 422 without one, 409 for one in use."""
     if not body.get("name"):
         raise Refusal(422, "Missing Required Fields", errors={"name": "Please provide a name."})
+    refuse_wrong(body, LIST_CHECKS)
     name = str(body["name"])
     if any(each["name"] == name and each["id"] != own for each in shop.collections["price_lists"].values()):
         raise Refusal(409, f"A price list named {name} exists already.")
@@ -66,7 +101,7 @@ def create_list(shop: Shop, call: Call) -> Response:
     made = {
         "name": _checked_name(shop, body, None),
         "id": shop.next_id("price_lists"),
-        "active": bool(body.get("active", True)),
+        "active": body.get("active", True),
         "date_created": now,
         "date_modified": now,
     }
@@ -78,7 +113,7 @@ def create_list(shop: Shop, call: Call) -> Response:
 def update_list(shop: Shop, call: Call) -> Response:
     found, body = need_list(shop, call), call.object_body()
     found["name"] = _checked_name(shop, {"name": found["name"], **body}, found["id"])
-    found["active"] = bool(body.get("active", found["active"]))
+    found["active"] = body.get("active", found["active"])
     found["date_modified"] = iso(shop.now())
     shop.touch()
     return v3_data(found)
@@ -176,7 +211,7 @@ def put_record(shop: Shop, call: Call) -> Response:
     given = {**call.object_body(), "variant_id": call.number("variant_id"), "currency": call.ids["currency"]}
     errors = _errors(shop, given)
     if errors:
-        raise Refusal(422, "Invalid field(s)", errors=errors)
+        raise Refusal(422, NOT_VALID, errors=errors)
     record = _upsert(shop, price_list, given)
     _tell(shop, "record/updated", record)
     return v3_data(_shown(shop, record, set()))
@@ -190,16 +225,12 @@ def _variant_of(shop: Shop, given: JsonObject) -> JsonObject | None:
 
 def _errors(shop: Shop, given: JsonObject) -> JsonObject:
     """What is wrong with a record, by field."""
-    errors: JsonObject = {}
+    errors: JsonObject = {**wrong_fields(given, RECORD_CHECKS)}
     if _variant_of(shop, given) is None:
         errors["variant_id" if given.get("variant_id") is not None else "sku"] = "does not name a variant"
     code = str(given.get("currency") or "").upper()
     if all(each["currency_code"] != code for each in shop.collections["currencies"].values()):
         errors["currency"] = "is not a currency of the store"
-    for name in PRICES:
-        value = given.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-            errors[name] = "must be a number of at least 0"
     return errors
 
 
@@ -332,16 +363,19 @@ def _assign(shop: Shop, list_id: int, given: JsonObject) -> JsonObject:
 def post_assignments(shop: Shop, call: Call) -> Response:
     """POST: at most 25."""
     rows = call.array_body(ASSIGNMENT_BATCH)
-    for row in rows:
+    for place, row in enumerate(rows):
+        refuse_wrong(row, ASSIGNMENT_CHECKS, place=f"{place}.")
         if shop.get("price_lists", row.get("price_list_id", 0)) is None:
-            raise Refusal(422, "Invalid field(s)", errors={"price_list_id": "does not exist"})
+            raise Refusal(422, NOT_VALID, errors={"price_list_id": "does not exist"})
     for row in rows:
         _assign(shop, row["price_list_id"], row)
     return v3_data({})
 
 
 def put_assignment(shop: Shop, call: Call) -> Response:
-    return v3_data(_assign(shop, need_list(shop, call)["id"], call.object_body()))
+    price_list, body = need_list(shop, call), call.object_body()
+    refuse_wrong(body, ASSIGNMENT_CHECKS)
+    return v3_data(_assign(shop, price_list["id"], body))
 
 
 def delete_assignments(shop: Shop, call: Call) -> Response:

@@ -7,7 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from brightpearl_pipelines.sandbox.bigcommerce.checks import refuse_wrong
 from brightpearl_pipelines.sandbox.bigcommerce.order_book import emit_order, modified, set_status
+from brightpearl_pipelines.sandbox.bigcommerce.order_checks import REFUND_CHECKS
 from brightpearl_pipelines.sandbox.bigcommerce.order_money import CENT, ZERO
 from brightpearl_pipelines.sandbox.bigcommerce.payments import GATEWAY, add_transaction, need_order
 from brightpearl_pipelines.sandbox.bigcommerce.shop import Shop
@@ -274,8 +276,7 @@ def _asked(shop: Shop, order: JsonObject, body: JsonObject) -> Quote:
     adjustment = body.get("tax_adjustment_amount")
     if adjustment is None and (not isinstance(items, list) or not items):
         raise Refusal(422, "Missing Required Fields", errors={"items": "Please provide items or a tax adjustment."})
-    if items is not None and not (isinstance(items, list) and all(isinstance(each, dict) for each in items)):
-        raise Refusal(422, "JSON data is missing or invalid", errors={"items": "must be an array of objects"})
+    refuse_wrong(body, REFUND_CHECKS)
     try:
         return quote_for(shop, order, items or [], ZERO if adjustment is None else _amount(adjustment))
     except RefundError as error:
@@ -319,8 +320,8 @@ def create_refund(shop: Shop, call: Call) -> Response:
     """POST …/refunds: the payments must come to the quote, or to the merchant's own figures (§2.8)."""
     order, body = need_order(shop, call), call.object_body()
     quote = _asked(shop, order, body)
-    payments = body.get("payments") or []
-    if not isinstance(payments, list) or not all(isinstance(each, dict) for each in payments) or not payments:
+    payments = body.get("payments")
+    if not payments:
         raise Refusal(422, "Missing Required Fields", errors={"payments": "Please provide payments."})
     if not order["customer_id"] and any(each.get("provider_id") == "storecredit" for each in payments):
         guest = {"status": 422, "title": GUEST_CREDIT, "type": STATUS_PAGE}

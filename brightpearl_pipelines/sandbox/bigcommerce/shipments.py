@@ -4,6 +4,16 @@ from decimal import Decimal
 
 from starlette.responses import Response
 
+from brightpearl_pipelines.sandbox.bigcommerce.checks import (
+    MOST,
+    Checks,
+    either,
+    integer,
+    numeric,
+    object_of,
+    refuse_wrong_v2,
+    text,
+)
 from brightpearl_pipelines.sandbox.bigcommerce.hooks import emit
 from brightpearl_pipelines.sandbox.bigcommerce.order_book import modified, recount, set_status, write_to_customer
 from brightpearl_pipelines.sandbox.bigcommerce.order_shape import ADDRESS_FIELDS
@@ -38,12 +48,17 @@ PROVIDERS = {
     "upsonline": "UPS Online",
     "shipperhq": "ShipperHQ",
 }
-WRITABLE = (
-    *("tracking_number", "tracking_link", "tracking_carrier", "shipping_provider", "shipping_method"),
-    *("merchant_shipping_cost", "comments"),
-)
-LONGEST = {"tracking_number": 50, "tracking_link": 500, "comments": 65535}
+CHECKS: Checks = {
+    "tracking_number": text(50),
+    "tracking_link": text(500),
+    "comments": text(),
+    **dict.fromkeys(("tracking_carrier", "shipping_provider", "shipping_method"), text(255)),
+    "merchant_shipping_cost": either(text(), numeric()),
+}
 NOT_WRITABLE = "The field '{}' cannot be written to. Please remove it from your request before trying again."
+
+
+ITEM: Checks = {"order_product_id": integer(), "quantity": integer(-MOST)}
 
 
 def list_shipments(shop: Shop, call: Call) -> Response:
@@ -122,8 +137,7 @@ def _items(shop: Shop, order: JsonObject, address: JsonObject, body: JsonObject)
 
 
 def _item(item: Json) -> tuple[int, int]:
-    if not isinstance(item, dict) or not all(isinstance(item.get(k), int) for k in ("order_product_id", "quantity")):
-        raise Refusal(400, "The field 'items' is invalid.")
+    refuse_wrong_v2({"items": item}, {"items": object_of(ITEM, required=ITEM)})
     return item["order_product_id"], item["quantity"]
 
 
@@ -133,12 +147,10 @@ def _fields(body: JsonObject, besides: set[str]) -> JsonObject:
     for name, value in body.items():
         if name in besides:
             continue
-        if name not in WRITABLE:
+        if name not in CHECKS:
             raise Refusal(400, NOT_WRITABLE.format(name))
-        text = "" if value is None else str(value)
-        if len(text) > LONGEST.get(name, 255):
-            raise Refusal(400, f"The field '{name}' is invalid.")
-        fields[name] = money(decimal_of(value, name)) if name == "merchant_shipping_cost" else text
+        refuse_wrong_v2({name: value}, CHECKS)
+        fields[name] = money(decimal_of(value, name)) if name == "merchant_shipping_cost" else value
     provider = fields.get("shipping_provider", "")
     if provider not in PROVIDERS and not provider.startswith("carrier_"):
         raise Refusal(400, "The field 'shipping_provider' is invalid.")
