@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from itertools import islice
 from uuid import UUID
 
@@ -83,7 +83,9 @@ def _line(rng: random.Random, *, taxed: bool) -> DraftLine:
 
 
 def _discount(rng: random.Random, lines: Sequence[DraftLine]) -> Decimal:
-    worth = sum((line.price * line.quantity for line in lines if line.kind != "gift_certificate"), Decimal(0))
+    # The shop may round each unit down to whole pennies before it multiplies.
+    priced = [line for line in lines if line.kind != "gift_certificate"]
+    worth = sum((line.price.quantize(PENNY, ROUND_FLOOR) * line.quantity for line in priced), Decimal(0))
     if worth < 1 or rng.random() < 0.5:
         return Decimal(0)
     return (worth * Decimal(rng.random())).quantize(PENNY)
