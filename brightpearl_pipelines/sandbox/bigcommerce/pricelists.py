@@ -43,7 +43,7 @@ ASSIGNMENT_BATCH = 25
 PRICES = ("price", "sale_price", "retail_price", "map_price")
 LIST_CHECKS: Checks = {"name": text(least=1), "active": flag}
 RECORD_CHECKS: Checks = {
-    "variant_id": or_null(integer()),
+    "variant_id": integer(),
     **dict.fromkeys(("sku", "currency"), text()),
     **dict.fromkeys(PRICES, or_null(numeric(0, MOST_MEASURE))),
     "bulk_pricing_tiers": list_of(
@@ -287,7 +287,8 @@ def _many(shop: Shop, call: Call, most: int, *, create: bool) -> Response:
     for item in call.array_body(most):
         errors = _errors(shop, item) or (_exists(shop, price_list, item) if create else {})
         if errors:
-            named = {name: item[name] for name in ("variant_id", "sku", "currency") if name in item}
+            wrong = wrong_fields(item, RECORD_CHECKS)
+            named = {name: item[name] for name in ("variant_id", "sku", "currency") if name in item.keys() - wrong}
             refused.append({"data": {"price_list_id": price_list["id"], **named}, "field_errors": errors})
         else:
             saved.append(_upsert(shop, price_list, item))
