@@ -152,7 +152,7 @@ def _destination(shop: Shop, value: Json) -> str:
         parts = httpx.URL(value if isinstance(value, str) else "")
     except httpx.InvalidURL:
         parts = httpx.URL("")
-    if not parts.host or parts.scheme not in ("https", *(() if strict else ("http",))):
+    if not re.fullmatch(rb"[\w.:-]+", parts.raw_host) or parts.scheme not in ("https", *(() if strict else ("http",))):
         raise Refusal(422, NOT_VALID, errors={"destination": "error.invalid.url"})
     if strict and parts.port not in (None, 443):
         raise Refusal(422, NOT_VALID, errors={"destination": "error.invalid.port"})

@@ -27,7 +27,7 @@ from .shop import draft, small_world
 from .test_vendor_specs import served
 from .vendor_specs import FILES, shape, version_of
 
-FEW, MANY = 4, 60
+FEW, MANY = 3, 50
 
 INHERITED = (
     r"(sku_id|price|sale_price|retail_price|map_price|weight|width|height|depth|fixed_cost_shipping_price)"
